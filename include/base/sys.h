@@ -1,0 +1,32 @@
+/*
+ * The system calls that tunnel/ makes, as a table, so that the same code serves the library (which
+ * must reach libc past its own hooks), the wrapper and the tests (which make calls fail on purpose).
+ */
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
+
+#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+struct sys {
+	int (*socket)(int family, int type, int protocol);
+	int (*connect)(int fd, const struct sockaddr *sa, socklen_t len);
+	int (*bind)(int fd, const struct sockaddr *sa, socklen_t len);
+	int (*close)(int fd);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
+	ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
+	ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
+	int (*getsockopt)(int fd, int level, int name, void *val, socklen_t *len);
+	int (*setsockopt)(int fd, int level, int name, const void *val, socklen_t len);
+	int (*getsockname)(int fd, struct sockaddr *sa, socklen_t *len);
+	int (*getpeername)(int fd, struct sockaddr *sa, socklen_t *len);
+	int (*fcntl)(int fd, int cmd, ...);
+	int (*dup3)(int from, int to, int flags);
+};
+
+/* libc's own. */
+extern const struct sys sys_libc;
+
+#endif
