@@ -1,0 +1,54 @@
+#include <launch/environ.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* ld.so(8): "The items of the list can be separated by spaces or colons". */
+#define SEPARATORS " :"
+
+/* Counts what it has no room for, too. */
+struct sink {
+	char *buf;
+	size_t cap, len;
+};
+
+static void sink_put(struct sink *s, const char *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++, s->len++)
+		if (s->len < s->cap)
+			s->buf[s->len] = from[i];
+}
+
+int environ_preload(char *buf, size_t cap, const char *old, const char *lib, size_t *need)
+{
+	struct sink out = { buf, cap, 0 };
+	size_t lib_len = strlen(lib);
+	bool there = false;
+
+	if (lib_len == 0 || strcspn(lib, SEPARATORS) != lib_len)
+		return -EINVAL;
+	if (!old)
+		old = "";
+	for (const char *at = old; *(at += strspn(at, SEPARATORS));) {
+		size_t len = strcspn(at, SEPARATORS);
+		bool ours = len == lib_len && memcmp(at, lib, len) == 0;
+
+		if (!ours || !there) {
+			if (out.len > 0)
+				sink_put(&out, at - 1, 1);
+			sink_put(&out, at, len);
+		}
+		there = there || ours;
+		at += len;
+	}
+	if (!there) {
+		if (out.len > 0)
+			sink_put(&out, ":", 1);
+		sink_put(&out, lib, lib_len);
+	}
+	sink_put(&out, "", 1);
+	if (need)
+		*need = out.len;
+	return out.len <= cap ? 0 : -ENAMETOOLONG;
+}

@@ -1,0 +1,39 @@
+#include <config/ascii.h>
+#include <unit.h>
+
+START_TEST(all_octets_are_judged_as_ascii)
+{
+	char c = (char)(unsigned char)_i;
+
+	ck_assert_int_eq(ascii_is_digit(c), _i >= '0' && _i <= '9');
+	ck_assert_int_eq(ascii_is_alpha(c), (_i >= 'a' && _i <= 'z') || (_i >= 'A' && _i <= 'Z'));
+	ck_assert_int_eq(ascii_is_space(c), _i == ' ' || (_i >= 9 && _i <= 13));
+	ck_assert_int_eq(ascii_is_print(c), _i >= 32 && _i <= 126);
+	ck_assert_int_eq(ascii_lower(c), _i >= 'A' && _i <= 'Z' ? c + 32 : c);
+}
+END_TEST
+
+START_TEST(hex_digits_have_their_value)
+{
+	for (int v = 0; v < 16; v++) {
+		ck_assert_int_eq(ascii_hex("0123456789abcdef"[v]), v);
+		ck_assert_int_eq(ascii_hex("0123456789ABCDEF"[v]), v);
+	}
+	ck_assert_int_eq(ascii_hex('g'), -1);
+	ck_assert_int_eq(ascii_hex('\0'), -1);
+	ck_assert_int_eq(ascii_hex('/'), -1);
+	ck_assert_int_eq(ascii_hex(':'), -1);
+}
+END_TEST
+
+START_TEST(case_alone_makes_no_difference)
+{
+	ck_assert(ascii_equal("SOCKS5h", "socks5H", 7));
+	ck_assert(!ascii_equal("socks5", "socks4", 6));
+	ck_assert(!ascii_equal("@", "`", 1)); /* differ in the bit that letters' case is */
+	ck_assert(ascii_equal("a", "b", 0));
+}
+END_TEST
+
+UNIT_MAIN("config/ascii", { all_octets_are_judged_as_ascii, 256 },
+          { hex_digits_have_their_value, 0 }, { case_alone_makes_no_difference, 0 })

@@ -1,0 +1,69 @@
+#include <errno.h>
+#include <launch/environ.h>
+#include <unit.h>
+
+#define LIB "/usr/lib/libsocksify.so"
+
+static const struct {
+	const char *old, *lib, *want;
+} rows[] = {
+	{ NULL, LIB, LIB },
+	{ "", LIB, LIB },
+	{ " : ", LIB, LIB },
+	{ "/a.so", LIB, "/a.so:" LIB },
+	{ "/a.so /b.so", LIB, "/a.so /b.so:" LIB },
+	{ "/a.so:/b.so", LIB, "/a.so:/b.so:" LIB },
+	{ " /a.so  :/b.so:", LIB, "/a.so:/b.so:" LIB },
+	{ LIB, LIB, LIB },
+	{ LIB ":/a.so", LIB, LIB ":/a.so" },
+	{ "/a.so " LIB " /b.so", LIB, "/a.so " LIB " /b.so" },
+	{ LIB ":/a.so:" LIB, LIB, LIB ":/a.so" },
+	{ LIB ".1", LIB, LIB ".1:" LIB },
+	{ "/x" LIB, LIB, "/x" LIB ":" LIB },
+	{ LIB, "libsocksify.so", LIB ":libsocksify.so" },
+	{ "libsocksify.so", "libsocksify.so", "libsocksify.so" },
+};
+
+START_TEST(library_is_there_once_and_the_order_stays)
+{
+	char buf[256], again[256];
+	size_t need;
+
+	ck_assert_int_eq(environ_preload(buf, sizeof(buf), rows[_i].old, rows[_i].lib, &need), 0);
+	ck_assert_str_eq(buf, rows[_i].want);
+	ck_assert_uint_eq(need, strlen(rows[_i].want) + 1);
+	ck_assert_int_eq(environ_preload(again, sizeof(again), buf, rows[_i].lib, NULL), 0);
+	ck_assert_str_eq(again, buf);
+}
+END_TEST
+
+START_TEST(need_is_told_at_every_capacity)
+{
+	size_t want = strlen(rows[_i].want) + 1, need = 0;
+
+	for (size_t cap = 0; cap <= want; cap++) {
+		char *buf = malloc(cap + 1);
+
+		buf[cap] = 'x';
+		ck_assert_int_eq(environ_preload(buf, cap, rows[_i].old, rows[_i].lib, &need),
+		                 cap < want ? -ENAMETOOLONG : 0);
+		ck_assert_uint_eq(need, want);
+		ck_assert_int_eq(buf[cap], 'x');
+		free(buf);
+	}
+}
+END_TEST
+
+START_TEST(path_that_a_list_cannot_carry_is_refused)
+{
+	char buf[64];
+
+	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "/a b/l.so", NULL), -EINVAL);
+	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "/a:b/l.so", NULL), -EINVAL);
+	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "", NULL), -EINVAL);
+}
+END_TEST
+
+UNIT_MAIN("launch/environ", { library_is_there_once_and_the_order_stays, ROWS(rows) },
+          { need_is_told_at_every_capacity, ROWS(rows) },
+          { path_that_a_list_cannot_carry_is_refused, 0 })
