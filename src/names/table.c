@@ -1,0 +1,268 @@
+/*
+ * How it works: a name is put in three steps, each one atomic, in an order in which a process may die
+ * between any two of them:
+ *
+ *	1. a slot number and room for a record are taken by compare-and-swap of a counter
+ *	2. the record is written, then its offset stored in the slot: address -> name holds from here on
+ *	3. the record becomes the head of its chain by compare-and-swap: name -> slot holds from here on
+ *
+ * Who dies before 3 leaves a slot that nobody was told of. Who loses the race in 3 looks for his name
+ * among the records that came in between, and takes that slot; his own stays behind as an orphan.
+ *
+ * The file can be damaged at any time by whatever runs as the same user, so an offset is checked each time
+ * that it is read, and a chain is followed no longer than there are slots.
+ */
+#include <names/table.h>
+
+#include "table_file.h"
+#include <config/ascii.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define NAME_MAX_LEN 255
+
+struct table *table_open(const char *path, int *private_why)
+{
+	struct table *t = NULL;
+	int err = -EINVAL, cancel;
+
+	/* open(2) and close(2) are cancellation points, and the caller may hold a lock. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	if (path)
+		err = table_file_open(path, &t);
+	if (err < 0)
+		t = table_file_private();
+	pthread_setcancelstate(cancel, &cancel);
+	if (private_why)
+		*private_why = err;
+	return t;
+}
+
+void table_close(struct table *t)
+{
+	if (t)
+		munmap(t, t->map_len);
+}
+
+/* FNV-1a of the lower-case name, begun with the table's own seed, with its high bits folded in. */
+static uint32_t hash_name(const struct table *t, const char *name, size_t len)
+{
+	uint64_t h = 14695981039346656037u ^ t->head->seed;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (uint8_t)ascii_lower(name[i])) * 1099511628211u;
+	h ^= h >> 32;
+	return (uint32_t)(h ^ h >> 16);
+}
+
+static uint32_t grown(_Atomic uint32_t *octets, uint32_t area)
+{
+	uint32_t v = atomic_load_explicit(octets, memory_order_acquire);
+
+	return v < area ? v : area;
+}
+
+/* The record at an offset, or NULL where no whole one can be. */
+static struct table_record *record_at(const struct table *t, uint32_t at, size_t *len)
+{
+	uint32_t limit = grown(&t->head->records_grown, t->geometry.records);
+	const size_t fixed = offsetof(struct table_record, name) + 1;
+	struct table_record *rec;
+	size_t left;
+
+	if (at < t->records_at || at % _Alignof(struct table_record) != 0 ||
+	    at - t->records_at >= limit)
+		return NULL;
+	left = limit - (at - t->records_at);
+	if (left < fixed)
+		return NULL;
+	rec = (struct table_record *)(void *)((char *)t->head + at);
+	*len = atomic_load_explicit(&rec->len, memory_order_relaxed);
+	return *len > 0 && left - fixed >= *len ? rec : NULL;
+}
+
+/* The record of a slot, by offset; 0 where the slot was not given. */
+static uint32_t slot_load(const struct table *t, uint32_t slot)
+{
+	if (slot == 0 || slot >= t->geometry.slots ||
+	    slot >= grown(&t->head->slots_grown, t->geometry.slots * 4) / 4)
+		return 0;
+	return atomic_load_explicit(&t->slots[slot], memory_order_acquire);
+}
+
+/* Look for a name in the chain from @at up to, not including, @stop. Returns its slot, or 0. */
+static uint32_t chain_find(const struct table *t, uint32_t at, uint32_t stop, uint32_t hash,
+                           const char *name, size_t len)
+{
+	for (uint32_t steps = 0; at != 0 && at != stop && steps < t->geometry.slots; steps++) {
+		size_t rec_len;
+		const struct table_record *rec = record_at(t, at, &rec_len);
+		uint32_t slot;
+
+		if (!rec)
+			return 0;
+		slot = rec->slot;
+		if (rec->hash == hash && rec_len == len && ascii_equal(rec->name, name, len) &&
+		    slot_load(t, slot) == at)
+			return slot;
+		at = atomic_load_explicit(&rec->next, memory_order_acquire);
+	}
+	return 0;
+}
+
+static _Atomic uint32_t *bucket_of(const struct table *t, uint32_t hash)
+{
+	return &t->buckets[hash & (t->geometry.buckets - 1)];
+}
+
+uint32_t table_find(const struct table *t, const char *name, size_t len)
+{
+	uint32_t hash;
+
+	if (len == 0 || len > NAME_MAX_LEN)
+		return 0;
+	hash = hash_name(t, name, len);
+	return chain_find(t, atomic_load_explicit(bucket_of(t, hash), memory_order_acquire), 0,
+	                  hash, name, len);
+}
+
+/* Have an area backed up to @need octets. */
+static int area_grow(struct table *t, _Atomic uint32_t *octets, size_t begin, uint32_t area,
+                     uint32_t need)
+{
+	uint32_t now = grown(octets, area), goal;
+	int err;
+
+	if (need <= now)
+		return 0;
+	goal = area - need < TABLE_STEP ? area : (need + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
+	err = table_file_back(t, begin + now, goal - now);
+	if (err < 0)
+		return err;
+	/* Others may have grown it further meanwhile; it never shrinks. */
+	while (now < goal && !atomic_compare_exchange_weak(octets, &now, goal))
+		;
+	return 0;
+}
+
+/* Take @size units of a counter that may reach @limit, once the area behind it is there. */
+static int take(struct table *t, _Atomic uint32_t *counter, uint32_t size, uint32_t limit,
+                _Atomic uint32_t *octets, size_t begin, uint32_t unit, uint32_t *got)
+{
+	uint32_t now = atomic_load(counter);
+	int err;
+
+	do {
+		if (now > limit || limit - now < size)
+			return -ENOSPC;
+		err = area_grow(t, octets, begin, limit * unit, (now + size) * unit);
+		if (err < 0)
+			return err;
+	} while (!atomic_compare_exchange_weak(counter, &now, now + size));
+	*got = now;
+	return 0;
+}
+
+static int take_slot(struct table *t, uint32_t *slot)
+{
+	return take(t, &t->head->next_slot, 1, t->geometry.slots, &t->head->slots_grown,
+	            t->slots_at, 4, slot);
+}
+
+static int take_record(struct table *t, size_t len, uint32_t *at)
+{
+	const uint32_t align = _Alignof(struct table_record);
+	uint32_t size = (uint32_t)(offsetof(struct table_record, name) + len + 1);
+	int err;
+
+	err = take(t, &t->head->records_used, (size + align - 1) / align * align,
+	           t->geometry.records, &t->head->records_grown, t->records_at, 1, at);
+	*at += (uint32_t)t->records_at;
+	/* Only a damaged counter is out of step. */
+	return err < 0 || *at % align == 0 ? err : -ENOSPC;
+}
+
+/* Step 2: write the record at @at and give it a slot. */
+static int publish(struct table *t, uint32_t at, uint32_t hash, const char *name, size_t len,
+                   uint32_t *slot)
+{
+	struct table_record *rec = (struct table_record *)(void *)((char *)t->head + at);
+	uint32_t free_slot;
+	int err;
+
+	rec->hash = hash;
+	atomic_store_explicit(&rec->len, (uint8_t)len, memory_order_relaxed);
+	memcpy(rec->name, name, len);
+	rec->name[len] = '\0';
+	do {
+		err = take_slot(t, slot);
+		if (err < 0)
+			return err;
+		rec->slot = *slot;
+		free_slot = 0;
+		/* Taken already only where the counter was damaged: never give it twice. */
+	} while (!atomic_compare_exchange_strong(&t->slots[*slot], &free_slot, at));
+	return 0;
+}
+
+int table_put(struct table *t, const char *name, size_t len, uint32_t *slot)
+{
+	_Atomic uint32_t *bucket;
+	struct table_record *rec;
+	uint32_t hash, at, head, searched, found;
+	int err;
+
+	if (len == 0 || len > NAME_MAX_LEN || memchr(name, '\0', len))
+		return -EINVAL;
+	hash = hash_name(t, name, len);
+	bucket = bucket_of(t, hash);
+	head = atomic_load_explicit(bucket, memory_order_acquire);
+	found = chain_find(t, head, 0, hash, name, len);
+	if (found) {
+		*slot = found;
+		return 0;
+	}
+	if (atomic_load(&t->head->next_slot) >= t->geometry.slots)
+		return -ENOSPC;
+	err = take_record(t, len, &at);
+	if (err == 0)
+		err = publish(t, at, hash, name, len, slot);
+	if (err < 0)
+		return err;
+	rec = (struct table_record *)(void *)((char *)t->head + at);
+	searched = head;
+	for (;;) {
+		atomic_store_explicit(&rec->next, head, memory_order_relaxed);
+		if (atomic_compare_exchange_strong(bucket, &head, at))
+			return 0;
+		found = chain_find(t, head, searched, hash, name, len);
+		if (found) {
+			*slot = found;
+			return 0;
+		}
+		searched = head;
+	}
+}
+
+const char *table_name(const struct table *t, uint32_t slot, size_t *len)
+{
+	size_t n;
+	const struct table_record *rec = record_at(t, slot_load(t, slot), &n);
+
+	if (!rec || rec->slot != slot || rec->name[n] != '\0')
+		return NULL;
+	if (len)
+		*len = n;
+	return rec->name;
+}
+
+uint32_t table_count(const struct table *t)
+{
+	uint32_t next = atomic_load(&t->head->next_slot);
+
+	if (next == 0)
+		return 0;
+	return (next < t->geometry.slots ? next : t->geometry.slots) - 1;
+}

@@ -1,0 +1,500 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <names/pool.h>
+#include <names/table.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unit.h>
+
+#include "folder.h"
+
+static struct table *open_shared(void)
+{
+	int why = 99;
+	struct table *t = table_open(table_path, &why);
+
+	ck_assert_ptr_nonnull(t);
+	ck_assert_int_eq(why, 0);
+	return t;
+}
+
+static struct table *begin(void)
+{
+	folder_init();
+	return open_shared();
+}
+
+static void end(struct table *t)
+{
+	table_close(t);
+	folder_fini();
+}
+
+static uint32_t put(struct table *t, const char *name)
+{
+	uint32_t slot = 0;
+
+	ck_assert_int_eq(table_put(t, name, strlen(name), &slot), 0);
+	ck_assert_uint_gt(slot, 0);
+	ck_assert_uint_lt(slot, POOL_SLOTS);
+	return slot;
+}
+
+static uint32_t find(const struct table *t, const char *name)
+{
+	return table_find(t, name, strlen(name));
+}
+
+static void check_name(const struct table *t, uint32_t slot, const char *want)
+{
+	size_t len = 99999;
+	const char *name = table_name(t, slot, &len);
+
+	ck_assert_ptr_nonnull(name);
+	ck_assert_str_eq(name, want);
+	ck_assert_uint_eq(len, strlen(want));
+}
+
+START_TEST(name_gets_one_slot_and_keeps_it)
+{
+	struct table *t = begin();
+	uint32_t a = put(t, "Example.ORG"), b = put(t, "example.com");
+
+	ck_assert_uint_ne(a, b);
+	ck_assert_uint_eq(put(t, "example.org"), a);
+	ck_assert_uint_eq(find(t, "EXAMPLE.org"), a);
+	ck_assert_uint_eq(find(t, "example.com"), b);
+	check_name(t, a, "Example.ORG"); /* as first written */
+	ck_assert_uint_eq(table_count(t), 2);
+	ck_assert_uint_eq(find(t, "example.org."), 0);
+	ck_assert_uint_ne(put(t, "example.org."), a);
+	ck_assert_uint_eq(find(t, "example.net"), 0);
+	/* Letters only have a case: @ and ` are two names, and so are octets beyond ASCII. */
+	ck_assert_uint_ne(put(t, "@"), put(t, "`"));
+	ck_assert_uint_ne(put(t, "\xc3\x89"), put(t, "\xc3\xa9"));
+	end(t);
+}
+END_TEST
+
+START_TEST(name_is_1_to_255_octets_without_nul)
+{
+	struct table *t = begin();
+	char name[300];
+	uint32_t slot = 7;
+
+	memset(name, 'n', sizeof(name));
+	ck_assert_int_eq(table_put(t, name, 0, &slot), -EINVAL);
+	ck_assert_int_eq(table_put(t, name, 256, &slot), -EINVAL);
+	ck_assert_int_eq(table_put(t, "a\0b", 3, &slot), -EINVAL);
+	ck_assert_uint_eq(slot, 7);
+	ck_assert_uint_eq(table_count(t), 0);
+	ck_assert_uint_eq(table_find(t, name, 0), 0);
+	ck_assert_uint_eq(table_find(t, name, 256), 0);
+	for (size_t len = 1; len <= 255; len++) {
+		ck_assert_int_eq(table_put(t, name, len, &slot), 0);
+		ck_assert_uint_eq(table_find(t, name, len), slot);
+		ck_assert_uint_eq(strlen(table_name(t, slot, NULL)), len);
+	}
+	end(t);
+}
+END_TEST
+
+START_TEST(slot_that_was_not_given_has_no_name)
+{
+	struct table *t = begin();
+	uint32_t slot = put(t, "a");
+
+	ck_assert_ptr_null(table_name(t, 0, NULL));
+	ck_assert_ptr_null(table_name(t, slot + 1, NULL));
+	ck_assert_ptr_null(table_name(t, POOL_SLOTS - 1, NULL));
+	ck_assert_ptr_null(table_name(t, POOL_SLOTS, NULL));
+	ck_assert_ptr_null(table_name(t, UINT32_MAX, NULL));
+	end(t);
+}
+END_TEST
+
+START_TEST(table_outlives_those_who_map_it)
+{
+	struct table *t = begin(), *other;
+	uint32_t slot = put(t, "a");
+
+	table_close(t);
+	t = open_shared();
+	check_name(t, slot, "a");
+	other = open_shared();
+	ck_assert_uint_eq(put(other, "b"), find(t, "b"));
+	table_close(other);
+	check_name(t, find(t, "b"), "b");
+	table_close(NULL);
+	end(t);
+}
+END_TEST
+
+/* Slot 0 stands for "not put yet". */
+static void random_name(uint64_t *seed, char *name, size_t *len)
+{
+	*len = 1 + unit_below(seed, unit_below(seed, 20) ? 30 : 255);
+	for (size_t i = 0; i < *len; i++)
+		name[i] = (char)(1 + unit_below(seed, 255));
+}
+
+START_TEST(random_names_round_trip)
+{
+	enum { NAMES = 20000 };
+	static char names[NAMES][256];
+	static size_t lens[NAMES];
+	static uint32_t slots[NAMES];
+	uint64_t seed = unit_seed();
+	struct table *t = begin();
+
+	for (int i = 0; i < NAMES; i++) {
+		random_name(&seed, names[i], &lens[i]);
+		ck_assert_int_eq(table_put(t, names[i], lens[i], &slots[i]), 0);
+	}
+	for (int i = 0; i < NAMES; i++) {
+		size_t len;
+		const char *name = table_name(t, slots[i], &len);
+
+		ck_assert_uint_eq(table_find(t, names[i], lens[i]), slots[i]);
+		ck_assert_uint_eq(len, lens[i]);
+		for (size_t k = 0; k < len; k++)
+			ck_assert_int_eq(name[k] | 0x20, names[i][k] | 0x20);
+	}
+	end(t);
+}
+END_TEST
+
+/* Both kinds of table: @_i 0 in a file, 1 private. */
+START_TEST(table_takes_131071_names_and_no_more)
+{
+	struct table *t;
+	char name[40];
+	uint32_t slot;
+	int why;
+
+	folder_init();
+	t = table_open(_i ? NULL : table_path, &why);
+	ck_assert_int_eq(why == 0, _i == 0);
+	for (uint32_t i = 1; i < POOL_SLOTS; i++) {
+		int n = sprintf(name, "host%u.example.org", i);
+
+		ck_assert_int_eq(table_put(t, name, (size_t)n, &slot), 0);
+		ck_assert_uint_eq(slot, i);
+	}
+	ck_assert_uint_eq(table_count(t), POOL_SLOTS - 1);
+	for (int again = 0; again < 3; again++)
+		ck_assert_int_eq(table_put(t, "one.more", 8, &slot), -ENOSPC);
+	ck_assert_uint_eq(table_count(t), POOL_SLOTS - 1);
+	for (uint32_t i = 1; i < POOL_SLOTS; i++) {
+		sprintf(name, "host%u.example.org", i);
+		ck_assert_uint_eq(put(t, name), i);
+		check_name(t, i, name);
+	}
+	end(t);
+}
+END_TEST
+
+START_TEST(octets_for_names_end_before_the_slots_do)
+{
+	struct table *t = begin();
+	uint32_t slot, n = 0;
+	char name[256];
+	int err;
+
+	do {
+		memset(name, 'x', 255);
+		name[sprintf(name, "%u", n++)] = '.';
+		err = table_put(t, name, 255, &slot);
+	} while (err == 0);
+	ck_assert_int_eq(err, -ENOSPC);
+	ck_assert_uint_gt(n, 60000);
+	ck_assert_uint_lt(table_count(t), POOL_SLOTS - 1);
+	put(t, "short"); /* what still fits is taken */
+	end(t);
+}
+END_TEST
+
+enum { THREADS = 8, SHARED_NAMES = 3000 };
+
+static struct race {
+	struct table *t;
+	pthread_barrier_t *start;
+	int number;
+	uint32_t slots[SHARED_NAMES];
+	const char *fault;
+} races[THREADS];
+
+/* All threads put the same names, and each some of its own in between. */
+static void *racer(void *arg)
+{
+	struct race *r = arg;
+	char name[64];
+
+	pthread_barrier_wait(r->start);
+	for (int i = 0; i < SHARED_NAMES; i++) {
+		uint32_t own;
+		size_t n = (size_t)sprintf(name, "shared%d.example", i);
+
+		if (table_put(r->t, name, n, &r->slots[i]) < 0)
+			r->fault = "a name was not taken";
+		else if (table_find(r->t, name, n) != r->slots[i])
+			r->fault = "a slot changed";
+		n = (size_t)sprintf(name, "own%d.%d", r->number, i);
+		if (table_put(r->t, name, n, &own) < 0 || !table_name(r->t, own, NULL) ||
+		    strcmp(table_name(r->t, own, NULL), name) != 0)
+			r->fault = "an own name was lost";
+	}
+	return NULL;
+}
+
+START_TEST(racing_threads_get_the_same_slot)
+{
+	struct table *t = begin();
+	pthread_barrier_t start;
+	pthread_t threads[THREADS];
+
+	pthread_barrier_init(&start, NULL, THREADS);
+	for (int i = 0; i < THREADS; i++) {
+		races[i] = (struct race){ .t = t, .start = &start, .number = i };
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, racer, &races[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < THREADS; i++) {
+		ck_assert_msg(!races[i].fault, "%s", races[i].fault);
+		ck_assert_mem_eq(races[i].slots, races[0].slots, sizeof(races[i].slots));
+	}
+	ck_assert_uint_ge(table_count(t), SHARED_NAMES * (THREADS + 1));
+	pthread_barrier_destroy(&start);
+	end(t);
+}
+END_TEST
+
+/* Shared with the children of a test. */
+struct board {
+	_Atomic int ready;
+	_Atomic uint32_t slots[4][SHARED_NAMES];
+};
+
+static struct board *board_new(void)
+{
+	struct board *b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	                       -1, 0);
+
+	ck_assert_ptr_ne(b, MAP_FAILED);
+	return b;
+}
+
+/* @_i 0: each process opens the table, 1: they inherit the mapping, 2: they inherit a private one. */
+START_TEST(racing_processes_get_the_same_slot)
+{
+	struct board *b = board_new();
+	struct table *t = begin();
+	pid_t pids[4];
+	char name[64];
+
+	if (_i == 2) {
+		table_close(t);
+		t = table_open(NULL, NULL);
+	}
+	for (int p = 0; p < 4; p++) {
+		pids[p] = fork();
+		if (pids[p] > 0)
+			continue;
+		if (_i == 0)
+			t = table_open(table_path, NULL);
+		b->ready++;
+		while (b->ready < 4)
+			;
+		for (int i = 0; i < SHARED_NAMES; i++) {
+			uint32_t slot = 0;
+
+			table_put(t, name, (size_t)sprintf(name, "shared%d", i), &slot);
+			b->slots[p][i] = slot;
+		}
+		_exit(0);
+	}
+	for (int p = 0; p < 4; p++)
+		ck_assert_int_eq(child_wait(pids[p]), 0);
+	for (int i = 0; i < SHARED_NAMES; i++) {
+		sprintf(name, "shared%d", i);
+		for (int p = 0; p < 4; p++)
+			ck_assert_uint_eq(b->slots[p][i], find(t, name));
+		check_name(t, find(t, name), name);
+	}
+	munmap(b, sizeof(*b));
+	end(t);
+}
+END_TEST
+
+/* Every slot given has its name, or belonged to somebody who died: at most one for each death. */
+static void check_whole(const struct table *t, uint32_t deaths)
+{
+	uint32_t orphans = 0;
+
+	for (uint32_t slot = 1; slot <= table_count(t); slot++) {
+		size_t len;
+		const char *name = table_name(t, slot, &len);
+		uint32_t found = name ? table_find(t, name, len) : 0;
+
+		orphans += found != slot;
+		if (found)
+			ck_assert_str_eq(table_name(t, found, NULL), name);
+	}
+	ck_assert_uint_le(orphans, deaths);
+}
+
+START_TEST(kill_at_any_instant_leaves_at_most_an_orphan)
+{
+	enum { KILLS = 100 };
+	struct board *b = board_new();
+	uint64_t seed = unit_seed();
+	struct table *t = begin();
+	char name[64];
+
+	for (uint32_t round = 0; round < KILLS; round++) {
+		uint32_t target = table_count(t) + 1 + (uint32_t)unit_below(&seed, 900);
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			t = table_open(table_path, NULL);
+			for (uint32_t pick = 0;; pick = (pick + 1) % SHARED_NAMES) {
+				uint32_t slot = 0;
+				size_t n = (size_t)sprintf(name, "%.*s%u.%u", (int)(pick % 30),
+				                           "abcdefghijklmnopqrstuvwxyzabcd", round,
+				                           pick);
+
+				if (table_put(t, name, n, &slot) == 0)
+					b->slots[0][pick] = slot;
+			}
+		}
+		while (table_count(t) < target)
+			;
+		ck_assert_int_eq(kill(pid, SIGKILL), 0);
+		ck_assert_int_eq(child_wait(pid), -1);
+		for (uint32_t i = 0; i < SHARED_NAMES; i++) {
+			uint32_t slot = b->slots[0][i];
+
+			if (slot == 0)
+				continue;
+			sprintf(name, "%.*s%u.%u", (int)(i % 30), "abcdefghijklmnopqrstuvwxyzabcd",
+			        round, i);
+			ck_assert_uint_eq(find(t, name), slot);
+			check_name(t, slot, name);
+			b->slots[0][i] = 0;
+		}
+		if (round % 10 == 9)
+			check_whole(t, round + 1);
+	}
+	put(t, "after.all");
+	munmap(b, sizeof(*b));
+	end(t);
+}
+END_TEST
+
+/* No content at all makes it crash or run forever; what it then answers does not matter. */
+START_TEST(damage_while_mapped_is_survived)
+{
+	uint64_t seed = unit_seed();
+
+	for (int round = 0; round < 60; round++) {
+		struct table *t = begin();
+		int fd = open(table_path, O_RDWR | O_CLOEXEC);
+		/* The head, the buckets and slots in use, the first records. */
+		static const off_t areas[] = { 0, 4096, 4096 + 65536, 4096 + 65536 + 524288 };
+		char name[256];
+		uint32_t slot;
+
+		for (int i = 0; i < 300; i++)
+			put(t, (sprintf(name, "name%d", i), name));
+		for (int i = 0; i < 200; i++) {
+			uint64_t junk = unit_random(&seed);
+			off_t at = areas[unit_below(&seed, 4)];
+			size_t len;
+
+			/* Small numbers and true offsets lead further than noise does. */
+			if (unit_below(&seed, 2))
+				junk = (uint32_t)areas[3] + unit_below(&seed, 8192);
+			at += (off_t)unit_below(&seed, at == 0 ? 256 : 8192);
+			if (at >= 4096 || unit_below(&seed, 10) == 0)
+				ck_assert_int_eq(pwrite(fd, &junk, 4, at), 4);
+			len = 1 + unit_below(&seed, 255);
+			memset(name, (int)(1 + unit_below(&seed, 255)), len);
+			table_put(t, name, len, &slot);
+			table_find(t, name, len);
+			len = (size_t)sprintf(name, "name%d", i);
+			table_find(t, name, len);
+			table_put(t, name, len, &slot);
+			if (table_name(t, (uint32_t)unit_below(&seed, 400), &len))
+				ck_assert_uint_le(len, 255);
+			ck_assert_uint_lt(table_count(t), POOL_SLOTS);
+		}
+		close(fd);
+		end(t);
+	}
+}
+END_TEST
+
+START_TEST(ring_of_records_is_left)
+{
+	struct table *t = begin();
+	int fd = open(table_path, O_RDWR | O_CLOEXEC);
+	const uint32_t first = 4096 + 65536 + 524288;
+	uint32_t slot;
+
+	put(t, "a");
+	/* The record's next (behind hash and slot) becomes the record itself, its name another one. */
+	ck_assert_int_eq(pwrite(fd, &first, 4, first + 8), 4);
+	ck_assert_int_eq(pwrite(fd, "b", 1, first + 13), 1);
+	ck_assert_uint_eq(find(t, "a"), 0);
+	ck_assert_int_eq(table_put(t, "a", 1, &slot), 0);
+	close(fd);
+	end(t);
+}
+END_TEST
+
+static struct table *in_handler;
+static volatile sig_atomic_t handled;
+
+static void on_signal(int sig)
+{
+	uint32_t slot = table_find(in_handler, "known", 5);
+
+	(void)sig;
+	if (slot != 0 && table_name(in_handler, slot, NULL))
+		handled++;
+	table_put(in_handler, "from.handler", 12, &slot);
+}
+
+START_TEST(signal_handler_may_ask)
+{
+	struct sigaction sa = { .sa_handler = on_signal }, old;
+	char name[40];
+
+	in_handler = begin();
+	put(in_handler, "known");
+	sigaction(SIGUSR1, &sa, &old);
+	for (int i = 0; i < 2000; i++) {
+		sprintf(name, "n%d", i);
+		put(in_handler, name);
+		raise(SIGUSR1);
+	}
+	sigaction(SIGUSR1, &old, NULL);
+	ck_assert_int_eq(handled, 2000);
+	end(in_handler);
+}
+END_TEST
+
+UNIT_MAIN("names/table", { name_gets_one_slot_and_keeps_it, 0 },
+          { name_is_1_to_255_octets_without_nul, 0 }, { slot_that_was_not_given_has_no_name, 0 },
+          { table_outlives_those_who_map_it, 0 }, { random_names_round_trip, 0 },
+          { table_takes_131071_names_and_no_more, 2 },
+          { octets_for_names_end_before_the_slots_do, 0 }, { racing_threads_get_the_same_slot, 0 },
+          { racing_processes_get_the_same_slot, 3 },
+          { kill_at_any_instant_leaves_at_most_an_orphan, 0 },
+          { damage_while_mapped_is_survived, 0 }, { ring_of_records_is_left, 0 },
+          { signal_handler_may_ask, 0 })

@@ -1,0 +1,721 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <names/pool.h>
+#include <names/table.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unit.h>
+
+#include "folder.h"
+
+#define FILE_SIZE  (4096 + 16384 * 4 + POOL_SLOTS * 4 + (16 << 20))
+#define GROWN_SIZE (4096 + 16384 * 4 + 16384 + 16384) /* of a new file, backed by memory */
+
+#define NOBODY 65534
+
+/* Sanitizers need more address space than RLIMIT_AS would leave them, and system calls of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+static bool skip(const char *fact, const char *reason)
+{
+	printf("skipped: %s: %s\n", fact, reason);
+	return true;
+}
+
+static int why_private(const char *path)
+{
+	int why = 99, before = open_descriptors();
+	struct table *t = table_open(path, &why);
+	uint32_t slot;
+
+	ck_assert_ptr_nonnull(t);
+	ck_assert_int_eq(open_descriptors(), before);
+	/* Private or not, it works. */
+	ck_assert_int_eq(table_put(t, "name", 4, &slot), 0);
+	ck_assert_str_eq(table_name(t, slot, NULL), "name");
+	table_close(t);
+	return why;
+}
+
+static void make_table(void)
+{
+	ck_assert_int_eq(why_private(table_path), 0);
+}
+
+START_TEST(file_is_sparse_and_ours_alone_whatever_the_umask)
+{
+	static const mode_t masks[] = { 0, 022, 0777 };
+	struct stat st;
+	mode_t old;
+
+	for (int i = 0; i < ROWS(masks); i++) {
+		folder_init();
+		old = umask(masks[i]);
+		make_table();
+		umask(old);
+		ck_assert_int_eq(stat(table_path, &st), 0);
+		ck_assert_int_eq(st.st_mode, S_IFREG | 0600);
+		ck_assert_int_eq(st.st_size, FILE_SIZE);
+		ck_assert_int_le(st.st_blocks * 512, GROWN_SIZE + 4 * 4096);
+		ck_assert_int_eq(st.st_nlink, 1);
+		folder_fini();
+	}
+}
+END_TEST
+
+START_TEST(last_folder_is_made_and_no_other)
+{
+	char path[200];
+	struct stat st;
+
+	folder_init();
+	snprintf(path, sizeof(path), "%s/new/names", folder);
+	ck_assert_int_eq(why_private(path), 0);
+	snprintf(path, sizeof(path), "%s/new", folder);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode, S_IFDIR | 0700);
+	snprintf(path, sizeof(path), "%s/a/b/names", folder);
+	ck_assert_int_eq(why_private(path), -ENOENT);
+	folder_fini();
+}
+END_TEST
+
+static void as_symlink(void)
+{
+	char other[128];
+
+	make_table();
+	snprintf(other, sizeof(other), "%s.other", table_path);
+	ck_assert_int_eq(rename(table_path, other), 0);
+	ck_assert_int_eq(symlink(other, table_path), 0);
+}
+
+static void as_dangling_symlink(void)
+{
+	ck_assert_int_eq(symlink("/dev/shm/socksify-test-nowhere", table_path), 0);
+}
+
+static void as_fifo(void)
+{
+	ck_assert_int_eq(mkfifo(table_path, 0600), 0);
+}
+
+static void as_folder(void)
+{
+	ck_assert_int_eq(mkdir(table_path, 0700), 0);
+}
+
+static void as_readable_to_all(void)
+{
+	make_table();
+	ck_assert_int_eq(chmod(table_path, 0644), 0);
+}
+
+static void as_empty(void)
+{
+	make_table();
+	ck_assert_int_eq(truncate(table_path, 0), 0);
+}
+
+static void as_short(void)
+{
+	make_table();
+	ck_assert_int_eq(truncate(table_path, FILE_SIZE - 1), 0);
+}
+
+static void as_long(void)
+{
+	make_table();
+	ck_assert_int_eq(truncate(table_path, FILE_SIZE + 1), 0);
+}
+
+static void as_hole(void)
+{
+	make_table();
+	ck_assert_int_eq(truncate(table_path, 0), 0);
+	ck_assert_int_eq(truncate(table_path, FILE_SIZE), 0);
+}
+
+static void in_open_folder(void)
+{
+	ck_assert_int_eq(chmod(folder, 0777), 0);
+}
+
+static void locked_for_removal(void)
+{
+	int fd;
+
+	make_table();
+	fd = open(table_path, O_RDWR);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	/* Left open: why_private() counts from here. */
+}
+
+static const struct {
+	void (*make)(void);
+	int why;
+} strange[] = {
+	{ as_symlink, -ELOOP },     { as_dangling_symlink, -ELOOP }, { as_fifo, -EPERM },
+	{ as_folder, -EISDIR },     { as_readable_to_all, -EPERM },  { as_empty, -EBADMSG },
+	{ as_short, -EBADMSG },     { as_long, -EBADMSG },           { as_hole, -EBADMSG },
+	{ in_open_folder, -EPERM }, { locked_for_removal, -EAGAIN },
+};
+
+START_TEST(strange_file_gives_a_private_table)
+{
+	folder_init();
+	strange[_i].make();
+	ck_assert_int_eq(why_private(table_path), strange[_i].why);
+	folder_fini();
+}
+END_TEST
+
+/* Fields of the head: where, and what may not be there. */
+static const struct {
+	off_t at;
+	uint32_t value;
+} damage[] = {
+	{ 0, 0 },
+	{ 4, 0 }, /* magic */
+	{ 8, 0 }, /* version */
+	{ 8, 2 },
+	{ 12, 1 },          /* slots */
+	{ 16, 16383 },      /* buckets */
+	{ 20, UINT32_MAX }, /* records */
+	{ 64, 0 },          /* next slot */
+	{ 64, 4097 },       /* beyond what is backed */
+	{ 64, UINT32_MAX },
+	{ 68, 16385 }, /* octets used */
+	{ 68, UINT32_MAX },
+	{ 72, 0 }, /* slots backed */
+	{ 72, POOL_SLOTS * 4 + 1 },
+	{ 76, 0 }, /* records backed, "name" is there */
+	{ 76, (16 << 20) + 1 },
+};
+
+START_TEST(damaged_head_gives_a_private_table)
+{
+	int fd;
+
+	folder_init();
+	make_table();
+	fd = open(table_path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, &damage[_i].value, 4, damage[_i].at), 4);
+	close(fd);
+	ck_assert_int_eq(why_private(table_path), -EBADMSG);
+	folder_fini();
+}
+END_TEST
+
+START_TEST(head_that_promises_memory_gets_it_when_opened)
+{
+	const uint32_t all[2] = { POOL_SLOTS * 4, 16 << 20 };
+	struct stat st;
+	int fd;
+
+	folder_init();
+	make_table();
+	fd = open(table_path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, all, sizeof(all), 72), sizeof(all));
+	ck_assert_int_eq(why_private(table_path), 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, FILE_SIZE);
+	close(fd);
+	folder_fini();
+}
+END_TEST
+
+static const struct {
+	const char *path;
+	int why;
+} paths[] = {
+	{ NULL, -EINVAL },
+	{ "", -EINVAL },
+	{ "names", -EINVAL },
+	{ "/socksify-test-names", -EINVAL },
+	{ "/nonexistent/folder/names", -ENOENT },
+	{ "/dev/null/names", -ENOTDIR },
+};
+
+START_TEST(path_that_cannot_be_gives_a_private_table)
+{
+	ck_assert_int_eq(why_private(paths[_i].path), paths[_i].why);
+	ck_assert_int_eq(why_private(paths[_i].path), paths[_i].why);
+}
+END_TEST
+
+START_TEST(over_long_path_gives_a_private_table)
+{
+	char *path = malloc(PATH_MAX * 2);
+
+	memset(path, 'x', PATH_MAX * 2);
+	path[0] = '/';
+	path[PATH_MAX * 2 - 1] = '\0';
+	ck_assert_int_eq(why_private(path), -ENAMETOOLONG);
+	free(path);
+}
+END_TEST
+
+/* Run @body in a child, with what it does to itself. */
+static int in_child(int (*body)(void))
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(body());
+	return child_wait(pid);
+}
+
+static int open_quietly(void)
+{
+	int why = 99;
+	struct table *t = table_open(table_path, &why);
+	uint32_t slot;
+
+	return t && table_put(t, "name", 4, &slot) == 0 ? -why : 99;
+}
+
+static int small_files(void)
+{
+	const struct rlimit limit = { FILE_SIZE - 1, FILE_SIZE - 1 };
+
+	setrlimit(RLIMIT_FSIZE, &limit);
+	return open_quietly();
+}
+
+static int small_files_and_many_names(void)
+{
+	const struct rlimit limit = { 0, 0 };
+	struct table *t;
+	uint32_t slot;
+	char name[40];
+	int why;
+
+	setrlimit(RLIMIT_FSIZE, &limit);
+	t = table_open(table_path, &why);
+	for (int i = 0; why == 0 && i < 20000; i++)
+		why = table_put(t, name, (size_t)sprintf(name, "host%d.example.org", i), &slot);
+	return -why;
+}
+
+START_TEST(limit_on_file_size_is_seen_before_its_signal)
+{
+	folder_init();
+	ck_assert_int_eq(in_child(small_files), EFBIG);
+	make_table();
+	/* The file is as large as it will ever be: an existing one is used, and grows. */
+	ck_assert_int_eq(in_child(small_files), 0);
+	ck_assert_int_eq(in_child(small_files_and_many_names), 0);
+	folder_fini();
+}
+END_TEST
+
+static int no_descriptors(void)
+{
+	const struct rlimit limit = { 0, 0 };
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return open_quietly();
+}
+
+START_TEST(no_descriptor_left_gives_a_private_table)
+{
+	folder_init();
+	ck_assert_int_eq(in_child(no_descriptors), EMFILE);
+	make_table();
+	ck_assert_int_eq(in_child(no_descriptors), EMFILE);
+	folder_fini();
+}
+END_TEST
+
+static rlim_t address_space;
+
+static int little_memory(void)
+{
+	const struct rlimit limit = { address_space, address_space };
+	struct table *t;
+	int why = 0;
+
+	setrlimit(RLIMIT_AS, &limit);
+	t = table_open(table_path, &why);
+	if (address_space < 4096)
+		return t ? 99 : 0;
+	return t && why == -ENOMEM ? 0 : 99;
+}
+
+START_TEST(limit_on_address_space_gives_a_smaller_table_or_none)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	ck_assert_int_eq(fscanf(f, "%lu", &pages), 1);
+	fclose(f);
+	if (SANITIZED) {
+		skip("limit_on_address_space", "the sanitizer takes it all");
+		return;
+	}
+	folder_init();
+	address_space = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (4 << 20);
+	ck_assert_int_eq(in_child(little_memory), 0);
+	address_space = 1;
+	ck_assert_int_eq(in_child(little_memory), 0);
+	folder_fini();
+}
+END_TEST
+
+static int as_nobody(void)
+{
+	return setuid(NOBODY) == 0 ? open_quietly() : 99;
+}
+
+START_TEST(foreign_owner_and_unwritable_folder_give_a_private_table)
+{
+	if (geteuid() != 0) {
+		skip("foreign_owner", "needs root");
+		return;
+	}
+	folder_init();
+	/* The folder of somebody else, who cannot be trusted with what lies in it. */
+	ck_assert_int_eq(chown(folder, NOBODY, (gid_t)-1), 0);
+	ck_assert_int_eq(why_private(table_path), -EPERM);
+	ck_assert_int_eq(in_child(as_nobody), 0);
+	/* The file of somebody else, although root could open it. */
+	ck_assert_int_eq(why_private(table_path), -EPERM);
+	ck_assert_int_eq(unlink(table_path), 0);
+	/* A folder that can be read but not written. */
+	ck_assert_int_eq(chown(folder, 0, (gid_t)-1), 0);
+	ck_assert_int_eq(chmod(folder, 0755), 0);
+	ck_assert_int_eq(in_child(as_nobody), EACCES);
+	make_table();
+	ck_assert_int_eq(in_child(as_nobody), EACCES);
+	folder_fini();
+}
+END_TEST
+
+/* Let one system call fail with @err where the argument @arg has all bits of @mask, or equals it. */
+static void deny(int nr, int arg, uint32_t mask, bool equal, int err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		         (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)arg)),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, equal ? UINT32_MAX : mask),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mask, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog prog = { ROWS(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		_exit(98);
+}
+
+/* @_i 1: without O_TMPFILE. */
+START_TEST(all_who_come_at_once_share_one_table)
+{
+	enum { PROCESSES = 8, ROUNDS = 20 };
+	struct table *t;
+	char name[40];
+	struct stat st;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		_Atomic int *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		pid_t pids[PROCESSES];
+
+		folder_init();
+		for (int p = 0; p < PROCESSES; p++) {
+			uint32_t slot;
+			int why = 0;
+
+			pids[p] = fork();
+			if (pids[p] > 0)
+				continue;
+			if (_i == 1)
+				deny(SYS_openat, 2, __O_TMPFILE, false, EOPNOTSUPP);
+			++*ready;
+			while (*ready < PROCESSES)
+				sched_yield();
+			t = table_open(table_path, &why);
+			table_put(t, name, (size_t)sprintf(name, "from%d", p), &slot);
+			_exit(why != 0);
+		}
+		for (int p = 0; p < PROCESSES; p++)
+			ck_assert_int_eq(child_wait(pids[p]), 0);
+		t = table_open(table_path, NULL);
+		for (int p = 0; p < PROCESSES; p++)
+			ck_assert_uint_ne(table_find(t, name, (size_t)sprintf(name, "from%d", p)),
+			                  0);
+		table_close(t);
+		ck_assert_int_eq(stat(table_path, &st), 0);
+		ck_assert_int_eq(st.st_mode, S_IFREG | 0600);
+		/* No draft is left: unlinked and rmdir'ed, the folder is gone. */
+		unlink(table_path);
+		ck_assert_int_eq(rmdir(folder), 0);
+		munmap(ready, 4096);
+	}
+}
+END_TEST
+
+static int put_many(struct table *t, int from, int to)
+{
+	char name[40];
+	uint32_t slot;
+	int err = 0;
+
+	for (int i = from; i < to && err == 0; i++)
+		err = table_put(t, name, (size_t)sprintf(name, "host%d.example.org", i), &slot);
+	for (int i = from; i < to && err == 0; i++) {
+		slot = table_find(t, name, (size_t)sprintf(name, "host%d.example.org", i));
+		if (!table_name(t, slot, NULL) || strcmp(table_name(t, slot, NULL), name) != 0)
+			err = -EIO;
+	}
+	return err;
+}
+
+/* What a program may have done to itself between two names. */
+static void unlink_file(void)
+{
+	unlink(table_path);
+}
+
+static void change_root(void)
+{
+	if (geteuid() == 0 && chroot("/proc") < 0)
+		_exit(98);
+}
+
+static void change_user(void)
+{
+	if (geteuid() == 0 && setuid(NOBODY) < 0)
+		_exit(98);
+}
+
+static void use_up_descriptors(void)
+{
+	const struct rlimit limit = { 0, 0 };
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void replace_file(void)
+{
+	unlink(table_path);
+	close(open(table_path, O_CREAT | O_RDWR, 0600));
+}
+
+/* As kernels before 5.14 say it. */
+static void old_kernel(void)
+{
+	deny(SYS_madvise, 2, 23, true, EINVAL);
+}
+
+static void old_kernel_and_unlink(void)
+{
+	old_kernel();
+	unlink_file();
+}
+
+static void old_kernel_and_replace(void)
+{
+	old_kernel();
+	replace_file();
+}
+
+static const struct {
+	void (*meanwhile)(void);
+	int result;
+} meanwhile[] = {
+	{ unlink_file, 0 },
+	{ change_root, 0 },
+	{ change_user, 0 },
+	{ replace_file, 0 },
+	{ use_up_descriptors, 0 },
+	{ old_kernel, 0 },
+	{ old_kernel_and_unlink, ENOSPC },
+	{ old_kernel_and_replace, ENOSPC },
+};
+
+START_TEST(table_grows_whatever_the_program_did)
+{
+	pid_t pid;
+
+	folder_init();
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		struct table *t = table_open(table_path, NULL);
+		struct stat st;
+		int err = put_many(t, 0, 10);
+
+		meanwhile[_i].meanwhile();
+		if (err == 0)
+			err = put_many(t, 10, 20000);
+		/* A file put in the table's place was not touched. */
+		if (stat(table_path, &st) == 0 && meanwhile[_i].meanwhile == replace_file &&
+		    st.st_blocks != 0)
+			err = -EEXIST;
+		_exit(-err);
+	}
+	ck_assert_int_eq(child_wait(pid), meanwhile[_i].result);
+	folder_fini();
+}
+END_TEST
+
+static int open_on_old_kernel(void)
+{
+	old_kernel();
+	return open_quietly();
+}
+
+START_TEST(table_can_be_made_on_an_old_kernel)
+{
+	folder_init();
+	ck_assert_int_eq(in_child(open_on_old_kernel), 0);
+	make_table();
+	folder_fini();
+}
+END_TEST
+
+/* A tmpfs of so many KiB in a mount namespace of the child's own. 97: there is no such thing to be had. */
+static int room_kib;
+
+static int on_small_tmpfs(void)
+{
+	int why = 99, err = 0, n = 0;
+	struct table *t, *other;
+	char options[40], name[40];
+	uint32_t slot;
+
+	sprintf(options, "size=%dk,mode=700", room_kib);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", folder, "tmpfs", 0, options) < 0)
+		return 97;
+	t = table_open(table_path, &why);
+	if (!t)
+		return 1;
+	if (room_kib < 100)
+		return why == -ENOSPC && access(table_path, F_OK) < 0 && put_many(t, 0, 1000) == 0
+		               ? 0
+		               : 2;
+	if (why != 0)
+		return 3;
+	/* Until it is full; then what is there holds, in this process and in others. */
+	while (err == 0)
+		err = table_put(t, name, (size_t)sprintf(name, "host%d.example.org", n++), &slot);
+	if (err != -ENOSPC || n < 100)
+		return 4;
+	if (put_many(t, 0, n - 1) < 0)
+		return 5;
+	other = table_open(table_path, &why);
+	if (why != 0 || put_many(other, 0, n - 1) < 0)
+		return 6;
+	for (int i = 0; i < 1000; i++)
+		if (table_find(other, name, (size_t)sprintf(name, "miss%d", i)) != 0)
+			return 7;
+	for (slot = 0; slot < POOL_SLOTS; slot++)
+		table_name(other, slot, NULL);
+	return 0;
+}
+
+START_TEST(full_tmpfs_is_an_error_and_no_signal)
+{
+	static const int rooms[] = { 4, 64, 100, 104, 128, 256, 300 };
+
+	for (int i = 0; i < ROWS(rooms); i++) {
+		int status;
+
+		folder_init();
+		room_kib = rooms[i];
+		status = in_child(on_small_tmpfs);
+		folder_fini();
+		if (status == 97) {
+			skip("full_tmpfs", "needs root and a mount namespace");
+			return;
+		}
+		ck_assert_msg(status == 0, "%d KiB: step %d", rooms[i], status);
+	}
+}
+END_TEST
+
+START_TEST(private_table_is_shared_with_children)
+{
+	struct table *t = table_open(NULL, NULL);
+	uint32_t slot;
+	pid_t pid;
+
+	ck_assert_int_eq(table_put(t, "before", 6, &slot), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(table_find(t, "before", 6) == slot ? put_many(t, 0, 3000) : 99);
+	ck_assert_int_eq(child_wait(pid), 0);
+	ck_assert_uint_ne(table_find(t, "host2999.example.org", 20), 0);
+	table_close(t);
+}
+END_TEST
+
+START_TEST(mapping_keeps_the_lock_until_the_last_process_is_gone)
+{
+	struct table *t;
+	pid_t pid;
+	int fd, hold[2];
+
+	folder_init();
+	t = table_open(table_path, NULL);
+	fd = open(table_path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), -1);
+	ck_assert_int_eq(pipe(hold), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(hold[1]);
+		_exit((int)read(hold[0], hold, 1));
+	}
+	table_close(t);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), -1); /* the child's mapping */
+	close(hold[1]);
+	close(hold[0]);
+	ck_assert_int_eq(child_wait(pid), 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	close(fd);
+	folder_fini();
+}
+END_TEST
+
+UNIT_MAIN("names/table_file", { file_is_sparse_and_ours_alone_whatever_the_umask, 0 },
+          { last_folder_is_made_and_no_other, 0 },
+          { strange_file_gives_a_private_table, ROWS(strange) },
+          { damaged_head_gives_a_private_table, ROWS(damage) },
+          { head_that_promises_memory_gets_it_when_opened, 0 },
+          { path_that_cannot_be_gives_a_private_table, ROWS(paths) },
+          { over_long_path_gives_a_private_table, 0 },
+          { limit_on_file_size_is_seen_before_its_signal, 0 },
+          { no_descriptor_left_gives_a_private_table, 0 },
+          { limit_on_address_space_gives_a_smaller_table_or_none, 0 },
+          { foreign_owner_and_unwritable_folder_give_a_private_table, 0 },
+          { all_who_come_at_once_share_one_table, 2 },
+          { table_grows_whatever_the_program_did, ROWS(meanwhile) },
+          { table_can_be_made_on_an_old_kernel, 0 }, { full_tmpfs_is_an_error_and_no_signal, 0 },
+          { private_table_is_shared_with_children, 0 },
+          { mapping_keeps_the_lock_until_the_last_process_is_gone, 0 })
