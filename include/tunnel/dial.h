@@ -1,0 +1,67 @@
+/* A socket through the proxy, by a deadline. */
+#ifndef TUNNEL_DIAL_H
+#define TUNNEL_DIAL_H
+
+#include <base/endpoint.h>
+#include <base/sys.h>
+#include <config/url.h>
+#include <socks/client.h>
+#include <tunnel/wait.h>
+
+#define DIAL_HOPS_MAX 16 /* addresses of one proxy that are tried */
+
+/* What happened, for a log line or --check. */
+struct dial_report {
+	bool reached;            /* TCP to the proxy stood */
+	struct endpoint hop;     /* the proxy's address that was tried last */
+	enum client_stage stage; /* where the handshake ended, once reached */
+	int code;                /* the reply's code, or -1 */
+	const char *why;         /* in words; static */
+	int64_t began_ms, ended_ms;
+};
+
+struct dial {
+	const struct sys *sys;
+	struct waiter *waiter;
+	const struct proxy *proxy;
+	const struct endpoint *hops; /* the proxy's addresses, in the order to try; never names */
+	size_t n_hops;
+	int64_t deadline_ms; /* clock_ms() at which it ends in -ETIMEDOUT */
+	struct dial_report report;
+};
+
+/*
+ * Can a socket of @family (AF_INET, AF_INET6; @v6only: IPV6_V6ONLY is set) reach one of the proxy's
+ * addresses? Where not, a socket of dial_family() can.
+ */
+bool dial_can_reach(const struct dial *d, int family, bool v6only);
+int dial_family(const struct dial *d);
+
+/*
+ * Connect @fd, an unconnected stream socket, to @dst through the proxy. Its O_NONBLOCK is the same
+ * afterwards; not one octet beyond the proxy's reply is read.
+ *
+ * Returns 0, or a negative errno as connect(2) has it:
+ *   -EISCONN, -EALREADY, -EINVAL…  the kernel's own word on the socket's state; it is left as it was
+ *   -EINTR                         the waiter was interrupted
+ *   -ETIMEDOUT                     the deadline
+ *   else                           see client_result(), or what TCP to the proxy said
+ * After a failure of the second, third and fourth kind @fd is unconnected, without a pending error, and
+ * can be connected again.
+ */
+int dial_connect(struct dial *d, int fd, const struct endpoint *dst);
+
+/*
+ * Leave an unconnected socket in the state of one whose connect has failed, ECONNREFUSED pending: POLLERR
+ * and SO_ERROR then say so to a program that asks them after an interrupted connect(), instead of "no
+ * error", which it would take for success. Undone by dial_dissolve().
+ */
+void dial_spoil(const struct sys *sys, int fd);
+
+/* Back to an unconnected socket without a pending error. What was bound stays bound. */
+void dial_dissolve(const struct sys *sys, int fd);
+
+/* The failure in one line's worth of words: stage, cause, code, milliseconds. Returns @buf. */
+char *dial_explain(const struct dial *d, int err, char *buf, size_t cap);
+
+#endif

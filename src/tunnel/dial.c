@@ -1,0 +1,286 @@
+/*
+ * How it works: dial_connect() tries the proxy's addresses in turn until TCP stands, then drives the
+ * client machine over the same socket. Only connect(2) itself is made non-blocking, for the moment of the
+ * call; sends and receives say MSG_DONTWAIT, and all waiting is the waiter's. A socket that failed is
+ * dissolved, so that its owner can connect it again.
+ */
+#include <tunnel/dial.h>
+
+#include <base/clock.h>
+#include <base/errtext.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+static bool hop_fits(const struct endpoint *hop, int family, bool v6only)
+{
+	if (family == AF_INET)
+		return hop->kind == ENDPOINT_IPV4;
+	return hop->kind == ENDPOINT_IPV6 || (hop->kind == ENDPOINT_IPV4 && !v6only);
+}
+
+bool dial_can_reach(const struct dial *d, int family, bool v6only)
+{
+	for (size_t i = 0; i < d->n_hops; i++)
+		if (hop_fits(&d->hops[i], family, v6only))
+			return true;
+	return false;
+}
+
+int dial_family(const struct dial *d)
+{
+	/* An AF_INET6 socket serves both families, unless IPv6 is switched off in the kernel. */
+	for (size_t i = 0; i < d->n_hops; i++)
+		if (d->hops[i].kind == ENDPOINT_IPV6)
+			return AF_INET6;
+	return AF_INET;
+}
+
+/* Is this the kernel's word on the socket's own state, rather than on the way to the proxy? */
+static bool is_state_error(int err)
+{
+	switch (err) {
+	case -EISCONN:
+	case -EALREADY:
+	case -EBADF:
+	case -ENOTSOCK:
+	case -EINVAL:
+	case -EAFNOSUPPORT:
+	case -EPROTOTYPE:
+	case -EOPNOTSUPP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void dial_dissolve(const struct sys *sys, int fd)
+{
+	const struct sockaddr sa = { .sa_family = AF_UNSPEC };
+	int err;
+
+	/* The kernel notes ECONNRESET for what it cuts off here; SO_ERROR takes the note away. */
+	if (sys->connect(fd, &sa, sizeof(sa)) == 0)
+		sys->getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &(socklen_t){ sizeof(err) });
+}
+
+static int connect_nonblocking(const struct sys *sys, int fd, const struct sockaddr_storage *ss,
+                               socklen_t len)
+{
+	int flags = sys->fcntl(fd, F_GETFL);
+	int err = 0;
+
+	if (flags < 0)
+		return -errno;
+	if (!(flags & O_NONBLOCK) && sys->fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	if (sys->connect(fd, (const struct sockaddr *)ss, len) < 0)
+		err = -errno;
+	if (!(flags & O_NONBLOCK))
+		sys->fcntl(fd, F_SETFL, flags);
+	return err;
+}
+
+void dial_spoil(const struct sys *sys, int fd)
+{
+	const struct endpoint loopback = { .kind = ENDPOINT_IPV4, .ip = { 127, 0, 0, 1 } };
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(&loopback, AF_INET, &ss);
+	struct endpoint closed;
+	int holder = sys->socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int family = AF_INET;
+
+	if (holder < 0)
+		return;
+	/* A port that is bound and not listened on answers with RST, and nobody else can get it. */
+	if (sys->bind(holder, (struct sockaddr *)&ss, len) == 0 &&
+	    sys->getsockname(holder, (struct sockaddr *)&ss, &len) == 0 &&
+	    endpoint_from_sockaddr(&closed, (struct sockaddr *)&ss, len) == 0 &&
+	    sys->getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &(socklen_t){ sizeof(family) }) ==
+	            0) {
+		len = endpoint_to_sockaddr(&closed, family, &ss);
+		connect_nonblocking(sys, fd, &ss, len);
+	}
+	sys->close(holder);
+}
+
+/*
+ * TCP to one of the proxy's addresses. @untouched tells that the kernel refused for the socket's own
+ * state, which is then as the program left it.
+ */
+static int dial_tcp(struct dial *d, int fd, int family, const struct endpoint *hop, bool *untouched)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(hop, family, &ss);
+	int err = connect_nonblocking(d->sys, fd, &ss, len);
+
+	*untouched = is_state_error(err);
+	while (err == -EINPROGRESS || err == -EALREADY) {
+		if (*untouched)
+			return err;
+		err = d->waiter->wait(d->waiter, fd, POLLOUT, d->deadline_ms);
+		if (err < 0)
+			return err;
+		/*
+		 * Asked by SO_ERROR, Linux keeps the socket "connecting" until the next connect(), which
+		 * would be the program's, and would say 0 instead of EISCONN. So that next one is ours.
+		 */
+		err = connect_nonblocking(d->sys, fd, &ss, len);
+	}
+	return err == -EISCONN && !*untouched ? 0 : err;
+}
+
+/* One send or recv. Returns octets, 0 where the proxy is gone, or the waiter's error. */
+static ssize_t exchange(struct dial *d, int fd, struct socks_client *c, enum client_want want,
+                        uint8_t *buf, size_t n)
+{
+	for (;;) {
+		ssize_t r;
+		int err;
+
+		if (want == CLIENT_SEND)
+			r = d->sys->send(fd, client_out(c, &n), n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		else
+			r = d->sys->recv(fd, buf, n, MSG_DONTWAIT);
+		if (r >= 0)
+			return r;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return 0; /* EPIPE, ECONNRESET and the like: the proxy hung up */
+		err = d->waiter->wait(d->waiter, fd, want == CLIENT_SEND ? POLLOUT : POLLIN,
+		                      d->deadline_ms);
+		if (err < 0)
+			return err;
+	}
+}
+
+static int handshake(struct dial *d, int fd, struct socks_client *c)
+{
+	uint8_t buf[SOCKS5_REPLY_MAX];
+	enum client_want want;
+	size_t n;
+
+	while ((want = client_want(c, &n)) == CLIENT_SEND || want == CLIENT_RECV) {
+		ssize_t r = exchange(d, fd, c, want, buf, n < sizeof(buf) ? n : sizeof(buf));
+
+		if (r < 0)
+			return (int)r;
+		if (want == CLIENT_SEND && r > 0)
+			client_sent(c, (size_t)r);
+		else
+			client_feed(c, buf, (size_t)r);
+	}
+	return client_result(c);
+}
+
+/* A program's SO_RCVLOWAT would keep poll() silent about the few octets of a reply. */
+static int lower_lowat(const struct sys *sys, int fd)
+{
+	int lowat = 1;
+
+	if (sys->getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, &(socklen_t){ sizeof(lowat) }) <
+	            0 ||
+	    lowat <= 1)
+		return 1;
+	sys->setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
+	return lowat;
+}
+
+static int dial_handshake(struct dial *d, int fd, struct socks_client *c)
+{
+	int lowat = lower_lowat(d->sys, fd);
+	int err = handshake(d, fd, c);
+
+	if (lowat > 1)
+		d->sys->setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
+	d->report.stage = client_where(c);
+	d->report.code = client_code(c);
+	if (err == client_result(c))
+		d->report.why = client_why(c);
+	return err;
+}
+
+static int dial_start(const struct dial *d, const struct endpoint *dst, struct socks_client *c)
+{
+	const struct proxy *px = d->proxy;
+
+	return client_init(c, &(struct client_params){
+				      .protocol = px->protocol,
+				      .cmd = SOCKS5_CONNECT,
+				      .dst = dst,
+				      .user = px->user,
+				      .user_len = px->user_len,
+				      .password = px->password,
+				      .password_len = px->password_len,
+			      });
+}
+
+static int dial_hops(struct dial *d, int fd, struct socks_client *c)
+{
+	int family = AF_INET, v6only = 0, err = -EAFNOSUPPORT;
+
+	if (d->sys->getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &(socklen_t){ sizeof(family) }) <
+	    0)
+		return -errno;
+	if (family == AF_INET6)
+		d->sys->getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
+		                   &(socklen_t){ sizeof(v6only) });
+	for (size_t i = 0; i < d->n_hops; i++) {
+		bool untouched;
+
+		if (!hop_fits(&d->hops[i], family, v6only != 0))
+			continue;
+		d->report.hop = d->hops[i];
+		err = dial_tcp(d, fd, family, &d->hops[i], &untouched);
+		if (untouched)
+			return err;
+		if (err == 0) {
+			d->report.reached = true;
+			err = dial_handshake(d, fd, c);
+		}
+		if (err == 0)
+			return 0;
+		dial_dissolve(d->sys, fd);
+		/* A proxy that was reached has spoken: its other addresses would say the same. */
+		if (d->report.reached || err == -EINTR || err == -ETIMEDOUT)
+			return err;
+	}
+	return err;
+}
+
+int dial_connect(struct dial *d, int fd, const struct endpoint *dst)
+{
+	struct socks_client c;
+	int err;
+
+	d->report = (struct dial_report){ .code = -1, .began_ms = clock_ms() };
+	err = dial_start(d, dst, &c);
+	if (err < 0)
+		d->report.why = "the proxy's protocol cannot say this destination";
+	else
+		err = dial_hops(d, fd, &c);
+	explicit_bzero(&c, sizeof(c));
+	d->report.ended_ms = clock_ms();
+	return err;
+}
+
+char *dial_explain(const struct dial *d, int err, char *buf, size_t cap)
+{
+	const struct dial_report *r = &d->report;
+	const char *why = r->why ? r->why : err_text(err);
+	long long ms = (long long)(r->ended_ms - r->began_ms);
+	char code[32] = "";
+
+	if (r->code >= 0)
+		snprintf(code, sizeof(code), " (reply %02x)", (unsigned)r->code);
+	if (r->reached)
+		snprintf(buf, cap, "%s: %s%s, after %lld ms", client_stage_text(r->stage), why,
+		         code, ms);
+	else if (r->hop.kind != ENDPOINT_NONE)
+		snprintf(buf, cap, "TCP to the proxy at %s: %s, after %lld ms",
+		         ENDPOINT_TEXT(&r->hop), why, ms);
+	else
+		snprintf(buf, cap, "%s, after %lld ms", why, ms);
+	return buf;
+}

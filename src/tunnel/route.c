@@ -1,0 +1,51 @@
+#include <tunnel/route.h>
+
+#include <errno.h>
+#include <names/pool.h>
+
+static void route_set(struct route *out, enum route_kind kind, int err, const char *why)
+{
+	out->kind = kind;
+	out->err = err;
+	out->why = why;
+}
+
+static bool is_own_proxy(const struct endpoint *hops, size_t n_hops, const struct endpoint *dst)
+{
+	for (size_t i = 0; i < n_hops; i++)
+		if (endpoint_equal(&hops[i], dst))
+			return true;
+	return false;
+}
+
+/* A placeholder goes by its name; one that nobody gave out goes nowhere at all. */
+static void route_placeholder(const struct table *names, struct route *out)
+{
+	uint32_t slot = pool_slot(&out->dst);
+	const char *name = NULL;
+	size_t len = 0;
+
+	if (slot != 0 && names)
+		name = table_name(names, slot, &len);
+	if (!name || endpoint_set_name(&out->dst, name, len, out->dst.port) < 0)
+		route_set(out, ROUTE_REFUSE, -EHOSTUNREACH, "a placeholder address without a name");
+	else
+		route_set(out, ROUTE_PROXY, 0, "a name");
+}
+
+void route_find(const struct config *cfg, const struct table *names, const struct endpoint *hops,
+                size_t n_hops, const struct endpoint *dst, struct route *out)
+{
+	out->dst = *dst;
+	endpoint_unmap(&out->dst);
+	if (cfg->broken)
+		route_set(out, ROUTE_REFUSE, -EACCES, "the configuration is malformed");
+	else if (is_own_proxy(hops, n_hops, &out->dst))
+		route_set(out, ROUTE_DIRECT, 0, "the proxy itself");
+	else if (pool_contains(&out->dst))
+		route_placeholder(names, out);
+	else if (endpoint_is_loopback(&out->dst) || endpoint_is_unspecified(&out->dst))
+		route_set(out, ROUTE_DIRECT, 0, "loopback");
+	else
+		route_set(out, ROUTE_PROXY, 0, "an address");
+}
