@@ -1,0 +1,26 @@
+/* What a look-up of a name gets: what the hooks of getaddrinfo() and gethostbyname() share. */
+#ifndef PRELOAD_ANSWER_H
+#define PRELOAD_ANSWER_H
+
+#include <base/endpoint.h>
+#include <names/local.h>
+
+enum answer_kind {
+	ANSWER_LIBC,      /* an address in text, or a scheme whose names libc resolves: ask libc */
+	ANSWER_ADDRESSES, /* a local name, or a placeholder */
+	ANSWER_NO_DATA,   /* a local name that has no address in this family */
+	ANSWER_NO_NAME,   /* can be nobody's name: over-long, a bad label, half an address */
+	ANSWER_FULL,      /* no slot, or no memory for one; it was told in the log */
+};
+
+struct answer {
+	enum answer_kind kind;
+	bool numeric; /* ANSWER_LIBC: libc needs to ask nobody */
+	size_t n;
+	struct endpoint addresses[LOCAL_MAX];
+};
+
+/* @family  AF_INET, AF_INET6, or AF_UNSPEC, which gets one IPv4 placeholder */
+void answer_find(const char *name, int family, struct answer *out);
+
+#endif

@@ -1,0 +1,50 @@
+#include "environment.h"
+
+#include <names/table.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define NAMES_VARIABLE "SOCKSIFY_NAMES="
+
+static char entry[sizeof(NAMES_VARIABLE) + PATH_MAX];
+
+/*
+ * setenv() would allocate, and this runs in the constructor, before an allocator of the program's own may be
+ * ready. A larger vector in memory of ours serves: libc copies it when it wants to change it.
+ */
+static void environment_add(char *text)
+{
+	size_t n = 0, size;
+	char **vector;
+
+	while (environ && environ[n])
+		n++;
+	size = (n + 2) * sizeof(*vector);
+	vector = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vector == MAP_FAILED)
+		return;
+	if (n > 0)
+		memcpy(vector, environ, n * sizeof(*vector));
+	vector[n] = text;
+	vector[n + 1] = NULL;
+	environ = vector;
+}
+
+void environment_session(struct config *cfg)
+{
+	uint64_t nonce;
+
+	if (cfg->names_path[0] || getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce))
+		return;
+	if (table_new_path(cfg->names_path, sizeof(cfg->names_path), getenv("XDG_RUNTIME_DIR"),
+	                   nonce) < 0) {
+		cfg->names_path[0] = '\0';
+		return;
+	}
+	memcpy(entry, NAMES_VARIABLE, sizeof(NAMES_VARIABLE) - 1);
+	strcpy(entry + sizeof(NAMES_VARIABLE) - 1, cfg->names_path);
+	environment_add(entry);
+}

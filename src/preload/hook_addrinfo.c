@@ -1,0 +1,111 @@
+/*
+ * getaddrinfo() asks nobody. libc itself builds the list, for an address in text, so that flags, socket types,
+ * services and freeaddrinfo() are its own.
+ */
+#include "answer.h"
+#include "real.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* libc's own list for one address. */
+static int list_address(const struct endpoint *ep, const char *service,
+                        const struct addrinfo *hints, struct addrinfo **res)
+{
+	bool v6 = ep->kind == ENDPOINT_IPV6;
+	char text[INET6_ADDRSTRLEN];
+
+	if (!inet_ntop(v6 ? AF_INET6 : AF_INET, ep->ip, text, sizeof(text)))
+		return EAI_SYSTEM;
+	return real->getaddrinfo(text, service, hints, res);
+}
+
+/* The canonical name is the name: libc has put the address's text there. */
+static int set_canonname(struct addrinfo *ai, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (!copy)
+		return EAI_MEMORY;
+	free(ai->ai_canonname);
+	ai->ai_canonname = copy;
+	return 0;
+}
+
+/* glibc frees a list node by node, so lists can be joined. */
+static int list_all(const struct answer *answer, const char *name, const char *service,
+                    const struct addrinfo *hints, struct addrinfo **res)
+{
+	struct addrinfo *first = NULL, **tail = &first;
+	struct addrinfo each = *hints;
+	int err = 0;
+
+	for (size_t i = 0; i < answer->n && err == 0; i++) {
+		err = list_address(&answer->addresses[i], service, &each, tail);
+		while (err == 0 && *tail)
+			tail = &(*tail)->ai_next;
+		each.ai_flags &= ~AI_CANONNAME; /* only the first node carries it */
+	}
+	if (err == 0 && (hints->ai_flags & AI_CANONNAME))
+		err = set_canonname(first, name);
+	if (err != 0 && first)
+		freeaddrinfo(first);
+	if (err == 0)
+		*res = first;
+	return err;
+}
+
+/* IPv6 callers may want a local name's IPv4 addresses in v4-mapped form. */
+static void add_mapped(const char *node, struct answer *answer)
+{
+	struct answer v4;
+
+	answer_find(node, AF_INET, &v4);
+	for (size_t i = 0; v4.kind == ANSWER_ADDRESSES && i < v4.n && answer->n < LOCAL_MAX; i++)
+		answer->addresses[answer->n++] = v4.addresses[i];
+	if (answer->n > 0)
+		answer->kind = ANSWER_ADDRESSES;
+}
+
+int hook_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                     struct addrinfo **res)
+{
+	const struct addrinfo none = { .ai_flags = AI_V4MAPPED | AI_ADDRCONFIG };
+	struct addrinfo h = hints ? *hints : none;
+	struct answer answer;
+	int saved = errno, err = EAI_NONAME;
+
+	if (!node || (h.ai_flags & AI_NUMERICHOST))
+		return real->getaddrinfo(node, service, hints, res);
+	answer_find(node, h.ai_family, &answer);
+	if (answer.kind == ANSWER_LIBC && !answer.numeric)
+		return real->getaddrinfo(node, service, hints, res);
+	h.ai_flags |= AI_NUMERICHOST;
+	if (answer.kind == ANSWER_LIBC)
+		return real->getaddrinfo(node, service, &h, res);
+	if (h.ai_family == AF_INET6 && (h.ai_flags & AI_V4MAPPED) &&
+	    (answer.kind == ANSWER_NO_DATA || (h.ai_flags & AI_ALL)))
+		add_mapped(node, &answer);
+
+	/* A placeholder needs no route of this machine. */
+	h.ai_flags &= ~AI_ADDRCONFIG;
+	switch (answer.kind) {
+	case ANSWER_ADDRESSES:
+		err = list_all(&answer, node, service, &h, res);
+		break;
+	case ANSWER_NO_DATA:
+		err = EAI_NODATA;
+		break;
+	case ANSWER_FULL:
+		err = EAI_AGAIN;
+		break;
+	case ANSWER_LIBC:
+	case ANSWER_NO_NAME:
+		break;
+	}
+	if (err == 0)
+		errno = saved;
+	return err;
+}

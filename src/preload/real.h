@@ -1,0 +1,34 @@
+/* libc as it is behind the hooks, and the hooks themselves: both made from hooks.def. */
+#ifndef PRELOAD_REAL_H
+#define PRELOAD_REAL_H
+
+#include <base/sys.h>
+#include <netdb.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+struct real {
+#define HOOK(type, name, params, args)           type(*name) params;
+#define HOOK_ALIAS(type, name, of, params, args) /* served by hook_<of>() */
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_ALIAS
+};
+
+/*
+ * Never NULL, and no member is NULL: a function that this libc lacks fails with ENOSYS. Resolved in the
+ * constructor, or before it at a first call from another library's constructor.
+ */
+const struct real *real_get(void);
+#define real real_get()
+
+/* The table that tunnel/ works on: libc's own functions. */
+extern const struct sys real_sys;
+
+#define HOOK(type, name, params, args) type hook_##name params;
+#define HOOK_ALIAS(type, name, of, params, args)
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_ALIAS
+
+#endif

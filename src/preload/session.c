@@ -1,0 +1,137 @@
+#include "session.h"
+
+#include "environment.h"
+#include "lock.h"
+#include "real.h"
+
+#include <base/clock.h>
+#include <base/errtext.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOPS_KEEP_MS 60000
+
+enum { UNREAD, READING, READ };
+
+static struct config config;
+static atomic_int config_state;
+static _Atomic(struct table *) names;
+
+/* Under the lock. n is 0 while the rest is written, so that a fork in between leaves nothing half-true. */
+static struct {
+	struct endpoint hops[DIAL_HOPS_MAX];
+	int64_t expires_ms;
+	atomic_int n;
+} kept;
+
+static void read_config(void)
+{
+	config_read(&config, getenv, LOG_LEVEL_ERROR);
+	environment_session(&config);
+	log_init("socksify", config.log, config.log_file[0] ? config.log_file : NULL);
+	if (config.complaint[0])
+		log_error("%s", config.complaint);
+	if (config.warning[0])
+		log_warn("%s", config.warning);
+}
+
+const struct config *session_config(void)
+{
+	int expected = UNREAD;
+
+	if (atomic_load_explicit(&config_state, memory_order_acquire) == READ)
+		return &config;
+	/* The constructor runs before there are threads; only another library's constructor may be sooner. */
+	if (atomic_compare_exchange_strong(&config_state, &expected, READING)) {
+		read_config();
+		atomic_store_explicit(&config_state, READ, memory_order_release);
+	}
+	while (atomic_load_explicit(&config_state, memory_order_acquire) != READ)
+		;
+	return &config;
+}
+
+struct table *session_names(void)
+{
+	struct table *t = atomic_load_explicit(&names, memory_order_acquire);
+	struct table *none = NULL;
+	const char *path = session_config()->names_path;
+	int private_why;
+
+	if (t)
+		return t;
+	t = table_open(path[0] ? path : NULL, &private_why);
+	if (!t)
+		return NULL;
+	if (!atomic_compare_exchange_strong(&names, &none, t)) {
+		table_close(t);
+		return none;
+	}
+	if (private_why < 0)
+		log_warn("the table of names at %s can't be used (%s): programs that this one "
+		         "starts "
+		         "don't share its names",
+		         path[0] ? path : "-", err_text(private_why));
+	return t;
+}
+
+static int resolve_hops(const struct proxy *px, struct endpoint *hops)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list, *ai;
+	int n = 0;
+
+	if (real->getaddrinfo(px->addr.name, NULL, &hints, &list) != 0)
+		return -EHOSTUNREACH;
+	for (ai = list; ai && n < DIAL_HOPS_MAX; ai = ai->ai_next) {
+		if (endpoint_from_sockaddr(&hops[n], ai->ai_addr, ai->ai_addrlen) < 0)
+			continue;
+		hops[n++].port = px->addr.port;
+	}
+	freeaddrinfo(list);
+	return n > 0 ? n : -EHOSTUNREACH;
+}
+
+int session_hops(struct endpoint *hops)
+{
+	const struct proxy *px = &session_config()->proxy;
+	struct lock_guard g;
+	int n = 0;
+
+	if (px->addr.kind != ENDPOINT_NAME) {
+		hops[0] = px->addr;
+		return 1;
+	}
+	lock_take(&g);
+	if (kept.n > 0 && clock_ms() < kept.expires_ms) {
+		n = kept.n;
+		memcpy(hops, kept.hops, sizeof(*hops) * (size_t)n);
+	}
+	lock_release(&g);
+	if (n > 0)
+		return n;
+
+	n = resolve_hops(px, hops);
+	if (n > 0) {
+		lock_take(&g);
+		kept.n = 0;
+		kept.expires_ms = clock_ms() + HOPS_KEEP_MS;
+		memcpy(kept.hops, hops, sizeof(*hops) * (size_t)n);
+		kept.n = n;
+		lock_release(&g);
+	}
+	return n;
+}
+
+void session_hops_stale(void)
+{
+	struct lock_guard g;
+
+	if (session_config()->proxy.addr.kind != ENDPOINT_NAME)
+		return;
+	lock_take(&g);
+	kept.n = 0;
+	lock_release(&g);
+}

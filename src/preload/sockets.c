@@ -1,0 +1,193 @@
+#include "sockets.h"
+
+#include "lock.h"
+#include "real.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* uthash's default for want of memory is exit(), which is not ours to call. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#define SWEEP_FIRST 256 /* entries before the first look at what is still open */
+
+struct entry {
+	uint64_t cookie;
+	int8_t state;
+	int8_t shown_family; /* 0, AF_INET or AF_INET6 */
+	bool alive;          /* of the sweep */
+	uint8_t peer_len;
+	struct sockaddr_in6 peer; /* the larger of the two families */
+	UT_hash_handle hh;
+};
+
+static struct entry *entries; /* under the lock */
+static size_t sweep_at = SWEEP_FIRST;
+static atomic_size_t count;
+static atomic_bool changing;
+
+/*
+ * A fork in another thread may have caught the table in the midst of a change, which nobody will finish in
+ * this child: then it is left where it lies, and a new one begun.
+ */
+static void table_take(struct lock_guard *g)
+{
+	lock_take(g);
+	if (atomic_load_explicit(&changing, memory_order_relaxed)) {
+		entries = NULL;
+		atomic_store(&count, 0);
+	}
+	atomic_store_explicit(&changing, true, memory_order_relaxed);
+}
+
+static void table_release(struct lock_guard *g)
+{
+	atomic_store_explicit(&count, HASH_COUNT(entries), memory_order_relaxed);
+	atomic_store_explicit(&changing, false, memory_order_relaxed);
+	lock_release(g);
+}
+
+uint64_t sockets_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	int saved = errno;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &(socklen_t){ sizeof(cookie) }) < 0)
+		cookie = 0;
+	errno = saved;
+	return cookie;
+}
+
+static struct entry *entry_find(uint64_t cookie)
+{
+	struct entry *e = NULL;
+
+	HASH_FIND(hh, entries, &cookie, sizeof(cookie), e);
+	return e;
+}
+
+static void mark_alive(int fd)
+{
+	uint64_t cookie = sockets_cookie(fd);
+	struct entry *e = cookie ? entry_find(cookie) : NULL;
+
+	if (e)
+		e->alive = true;
+}
+
+/* Drop what no descriptor of this process refers to. A process without /proc keeps everything. */
+static void sweep(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct entry *e, *next;
+	struct dirent *de;
+
+	if (!dir)
+		return;
+	HASH_ITER (hh, entries, e, next)
+		e->alive = false;
+	while ((de = readdir(dir)))
+		if (de->d_name[0] != '.')
+			mark_alive(atoi(de->d_name));
+	closedir(dir);
+	HASH_ITER (hh, entries, e, next) {
+		if (e->alive)
+			continue;
+		HASH_DEL(entries, e);
+		free(e);
+	}
+}
+
+static struct entry *entry_add(uint64_t cookie)
+{
+	struct entry *e;
+
+	if (HASH_COUNT(entries) >= sweep_at) {
+		sweep();
+		sweep_at = HASH_COUNT(entries) * 2;
+		if (sweep_at < SWEEP_FIRST)
+			sweep_at = SWEEP_FIRST;
+	}
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return NULL;
+	e->cookie = cookie;
+	HASH_ADD(hh, entries, cookie, sizeof(e->cookie), e);
+	if (!e->hh.tbl) { /* uthash's way to say that it had no memory */
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void sockets_note(int fd, const struct socket_note *note)
+{
+	uint64_t cookie = sockets_cookie(fd);
+	struct lock_guard g;
+	struct entry *e;
+
+	if (!cookie)
+		return;
+	table_take(&g);
+	e = entry_find(cookie);
+	if (!e)
+		e = entry_add(cookie);
+	if (e) {
+		e->state = (int8_t)note->state;
+		e->shown_family = (int8_t)note->shown_family;
+		e->peer_len = (uint8_t)(note->peer_len < sizeof(e->peer) ? note->peer_len
+		                                                         : sizeof(e->peer));
+		memcpy(&e->peer, &note->peer, e->peer_len);
+	}
+	table_release(&g);
+}
+
+bool sockets_find(int fd, struct socket_note *out)
+{
+	struct lock_guard g;
+	struct entry *e;
+	uint64_t cookie;
+
+	*out = (struct socket_note){ .state = SOCKET_IDLE };
+	if (atomic_load_explicit(&count, memory_order_relaxed) == 0)
+		return false;
+	cookie = sockets_cookie(fd);
+	if (!cookie)
+		return false;
+	table_take(&g);
+	e = entry_find(cookie);
+	if (e) {
+		*out = (struct socket_note){ .state = (enum socket_state)e->state,
+			                     .shown_family = e->shown_family,
+			                     .peer_len = e->peer_len };
+		memcpy(&out->peer, &e->peer, e->peer_len);
+	}
+	table_release(&g);
+	return e != NULL;
+}
+
+void sockets_forget(int fd)
+{
+	struct lock_guard g;
+	struct entry *e;
+	uint64_t cookie;
+
+	if (atomic_load_explicit(&count, memory_order_relaxed) == 0)
+		return;
+	cookie = sockets_cookie(fd);
+	if (!cookie)
+		return;
+	table_take(&g);
+	e = entry_find(cookie);
+	if (e && e->shown_family) {
+		e->state = SOCKET_IDLE;
+	} else if (e) {
+		HASH_DEL(entries, e);
+		free(e);
+	}
+	table_release(&g);
+}

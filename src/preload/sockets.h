@@ -1,0 +1,37 @@
+/*
+ * What the library remembers of sockets, by SO_COOKIE: the same after dup and fork, new for a new socket, so
+ * that no hook has to follow descriptor numbers.
+ */
+#ifndef PRELOAD_SOCKETS_H
+#define PRELOAD_SOCKETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum socket_state {
+	SOCKET_IDLE,    /* nothing is known, or nothing but that it was swapped */
+	SOCKET_PROXIED, /* connected through the proxy: ->peer is what the program connected to */
+	SOCKET_SPOILED, /* its connect was interrupted: see dial_spoil() */
+};
+
+struct socket_note {
+	enum socket_state state;
+	int shown_family; /* of a socket that was swapped for one of another family: the program's own; else 0 */
+	socklen_t peer_len;
+	struct sockaddr_storage peer;
+};
+
+/* The socket's cookie, or 0 where @fd is none. */
+uint64_t sockets_cookie(int fd);
+
+/* Remember. Where memory is short the note is lost, and getpeername() shows the proxy. */
+void sockets_note(int fd, const struct socket_note *note);
+
+/* What is known of @fd; costs no system call while nothing is remembered. */
+bool sockets_find(int fd, struct socket_note *out);
+
+/* @fd is unconnected again. That it was swapped stays known. */
+void sockets_forget(int fd);
+
+#endif

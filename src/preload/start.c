@@ -1,0 +1,14 @@
+/* The constructor: look up libc, read the environment. It allocates nothing, opens nothing, starts nothing. */
+#include "real.h"
+#include "session.h"
+
+#include <errno.h>
+
+__attribute__((constructor)) static void start(void)
+{
+	int saved = errno;
+
+	real_get();
+	session_config();
+	errno = saved;
+}

@@ -1,0 +1,45 @@
+/*
+ * Test programs that run under the library: under_main() starts a scripted proxy in a process of its own, then
+ * runs this program again with libsocksify.so preloaded and pointed at it.
+ */
+#ifndef TEST_UNDER_H
+#define TEST_UNDER_H
+
+#include <check.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/*
+ * The proxy does as the destination's name says:
+ *   ok.*       grants, then echoes what comes until EOF, and closes
+ *   refused.*  05, unreach.* 04, denied.* 02, expired.* 06
+ *   silent.*   never answers the request        slow.*   answers after 100 ms
+ *   garbage.*  answers "HTTP/1.1 400"           gone.*   closes instead of answering
+ *   glued.*    grants with "early" glued to it  named.*  grants with a name as BND
+ *   close.*    grants and closes
+ * Addresses are granted like ok.*; 203.0.113.5 is refused.
+ */
+enum under_family { UNDER_IPV4, UNDER_IPV6 };
+
+/*
+ * main() of a test program. @family: where the proxy listens; @make adds the suites.
+ * Environment: LIBSOCKSIFY is the library's path.
+ */
+int under_main(int argc, char **argv, enum under_family family, Suite *(*make)(void));
+
+uint16_t under_proxy_port(void);
+
+/* A placeholder's address for a name, by getaddrinfo(); checked. */
+struct sockaddr_storage under_look_up(const char *name, int family, uint16_t port, socklen_t *len);
+
+/* socket() and connect() to a name, blocking, IPv4. Returns the descriptor or -1 with errno. */
+int under_connect(const char *name);
+
+/* Is the tunnel good: what is sent comes back. */
+void under_echo(int fd);
+
+#endif
