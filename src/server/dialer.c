@@ -1,0 +1,253 @@
+#include "dialer.h"
+
+#include "events.h"
+
+#include <base/errtext.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ATTEMPT_DELAY_MS 250 /* RFC 8305 section 5 */
+
+enum { V6, V4, FAMILIES };
+
+struct queue {
+	size_t n, tried;
+	union address addrs[DIALER_ADDRESSES_MAX];
+};
+
+struct attempt {
+	struct watch sock; /* ->fd is -1 where the slot is free */
+	struct dialer *dialer;
+	union address to;
+};
+
+struct dialer {
+	struct loop *loop;
+	void (*done)(void *arg, int err, struct watch *sock);
+	void *arg;
+	struct timer next; /* runs while the next attempt waits for its turn */
+	bool last;         /* no more addresses will come */
+	int turn;          /* whose family's turn it is */
+	int err;           /* the most telling failure so far */
+	size_t under_way;
+	struct queue queue[FAMILIES];
+	struct attempt attempts[DIALER_ATTEMPTS_MAX];
+};
+
+/*
+ * How much a failure tells about the destination: an answer from its host before silence, silence
+ * before a router's word, that before "this machine can't even send there".
+ */
+static int telling(int err)
+{
+	switch (-err) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+		return 7;
+	case ETIMEDOUT:
+		return 6;
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+		return 5;
+	case EACCES:
+	case EPERM:
+		return 4;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+		return 3;
+	case ENETUNREACH:
+	case ENETDOWN:
+		return 2;
+	case 0:
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+static int more_telling(int a, int b)
+{
+	return telling(b) > telling(a) ? b : a;
+}
+
+static void attempt_failed(struct dialer *d, const union address *to, int err)
+{
+	struct event e;
+
+	d->err = more_telling(d->err, err);
+	if (!events_enabled(EVENTS_VERBOSE))
+		return;
+	event_begin(&e, "attempt");
+	event_address(&e, "address", to);
+	event_text(&e, "reason", err_text(err));
+	event_end(&e);
+}
+
+static void attempt_close(struct attempt *a)
+{
+	if (a->sock.fd < 0)
+		return;
+	loop_close(a->dialer->loop, &a->sock);
+	a->dialer->under_way--;
+}
+
+static struct attempt *free_slot(struct dialer *d)
+{
+	for (size_t i = 0; i < DIALER_ATTEMPTS_MAX; i++)
+		if (d->attempts[i].sock.fd < 0)
+			return &d->attempts[i];
+	return NULL;
+}
+
+/* 0 when it is under way, else a negative errno. */
+static int attempt_start(struct attempt *a, const union address *to)
+{
+	static const int on = 1;
+	struct endpoint ep;
+	int fd, err = 0;
+
+	/* To Linux "unspecified" is the machine itself; on the wire it is no address at all. */
+	address_to_endpoint(to, &ep);
+	if (endpoint_is_unspecified(&ep))
+		return -EACCES;
+	fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	a->to = *to;
+	a->sock.fd = fd;
+	a->sock.mask = 0;
+	if (connect(fd, &to->sa, address_len(to)) < 0 && errno != EINPROGRESS && errno != EINTR)
+		err = -errno;
+	if (err == 0)
+		err = loop_want(a->dialer->loop, &a->sock, EPOLLOUT);
+	if (err < 0) {
+		loop_close(a->dialer->loop, &a->sock);
+		return err;
+	}
+	a->dialer->under_way++;
+	return 0;
+}
+
+/* The next address, families in turns; NULL where there is none left. */
+static const union address *next_address(struct dialer *d)
+{
+	for (int i = 0; i < FAMILIES; i++) {
+		struct queue *q = &d->queue[(d->turn + i) % FAMILIES];
+
+		if (q->tried < q->n) {
+			d->turn = (d->turn + i + 1) % FAMILIES;
+			return &q->addrs[q->tried++];
+		}
+	}
+	return NULL;
+}
+
+/* Start attempts until one is under way, and see to it that the next gets its turn. */
+static void advance(struct dialer *d)
+{
+	const union address *to;
+	struct attempt *a;
+	int err;
+
+	loop_stop_timer(d->loop, &d->next);
+	while ((a = free_slot(d)) != NULL && (to = next_address(d)) != NULL) {
+		err = attempt_start(a, to);
+		if (err == 0) {
+			loop_start_timer(d->loop, &d->next, ATTEMPT_DELAY_MS);
+			return;
+		}
+		attempt_failed(d, to, err);
+	}
+	if (d->last && d->under_way == 0)
+		d->done(d->arg, d->err, NULL);
+}
+
+static void attempt_ready(struct watch *w, uint32_t events)
+{
+	struct attempt *a = LOOP_OWNER(w, struct attempt, sock);
+	struct dialer *d = a->dialer;
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	(void)events;
+	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+	if (err != 0) {
+		attempt_close(a);
+		attempt_failed(d, &a->to, -err);
+		advance(d);
+		return;
+	}
+	loop_stop_timer(d->loop, &d->next);
+	d->done(d->arg, 0, w);
+}
+
+static void turn_came(struct timer *t)
+{
+	advance(LOOP_OWNER(t, struct dialer, next));
+}
+
+struct dialer *dialer_new(struct loop *loop, void (*done)(void *arg, int err, struct watch *sock),
+                          void *arg)
+{
+	struct dialer *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->loop = loop;
+	d->done = done;
+	d->arg = arg;
+	d->next.due = turn_came;
+	for (size_t i = 0; i < DIALER_ATTEMPTS_MAX; i++) {
+		d->attempts[i].sock = (struct watch){ .fd = -1, .ready = attempt_ready };
+		d->attempts[i].dialer = d;
+	}
+	return d;
+}
+
+void dialer_free(struct dialer *d)
+{
+	if (!d)
+		return;
+	loop_stop_timer(d->loop, &d->next);
+	for (size_t i = 0; i < DIALER_ATTEMPTS_MAX; i++)
+		attempt_close(&d->attempts[i]);
+	free(d);
+}
+
+void dialer_add(struct dialer *d, const union address *addrs, size_t n, bool last, int err)
+{
+	struct queue *q;
+
+	for (size_t i = 0; i < n; i++) {
+		q = &d->queue[addrs[i].sa.sa_family == AF_INET6 ? V6 : V4];
+		if (q->n < DIALER_ADDRESSES_MAX)
+			q->addrs[q->n++] = addrs[i];
+	}
+	d->last = last;
+	if (last && !dialer_has_address(d))
+		d->err = err;
+	/* With an attempt under way, its failure or the timer brings the next. */
+	if (d->under_way == 0)
+		advance(d);
+	else if (!d->next.running)
+		loop_start_timer(d->loop, &d->next, ATTEMPT_DELAY_MS);
+}
+
+bool dialer_has_address(const struct dialer *d)
+{
+	return d->queue[V4].n + d->queue[V6].n > 0;
+}
+
+int dialer_give_up(const struct dialer *d)
+{
+	if (d->under_way == 0 && d->err != 0)
+		return d->err;
+	return more_telling(d->err, -ETIMEDOUT);
+}

@@ -1,0 +1,42 @@
+/*
+ * From addresses to one connected socket (RFC 8305): families take turns, the next address is tried
+ * when one fails or has not answered after 250 ms, the first to connect wins. Addresses may come in
+ * while it runs.
+ */
+#ifndef SERVER_DIALER_H
+#define SERVER_DIALER_H
+
+#include "address.h"
+#include "loop.h"
+
+#define DIALER_ADDRESSES_MAX 16 /* of one family; more are ignored */
+#define DIALER_ATTEMPTS_MAX  8  /* under way at once */
+
+struct dialer;
+
+/*
+ * @done  the end, told once, never from within dialer_new(). It may free the dialer.
+ *          @err   0, or the most telling of all failures as a negative errno
+ *          @sock  with 0: the connected, non-blocking socket, to be taken by loop_hand_over()
+ *
+ * Returns NULL where memory is short.
+ */
+struct dialer *dialer_new(struct loop *loop, void (*done)(void *arg, int err, struct watch *sock),
+                          void *arg);
+void dialer_free(struct dialer *d); /* closes what is under way; NULL is fine */
+
+/*
+ * More addresses, ports included.
+ *
+ * @last  no more will come: from now on it may fail, maybe before this call returns
+ * @err   @last, and never an address: why there is none, a negative errno
+ */
+void dialer_add(struct dialer *d, const union address *addrs, size_t n, bool last, int err);
+
+/* Has it got any address yet. */
+bool dialer_has_address(const struct dialer *d);
+
+/* The deadline came: the failure to report, with all that is under way counted as timed out. */
+int dialer_give_up(const struct dialer *d);
+
+#endif

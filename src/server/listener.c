@@ -1,0 +1,168 @@
+#include "listener.h"
+
+#include "session.h"
+
+#include <base/endpoint.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define ACCEPT_BATCH 64  /* clients in a row before sessions get their turn */
+#define PAUSE_MS     100 /* after a shortage of descriptors or memory */
+#define BACKLOG      4096
+
+static bool is_allowed(const struct listener *l, const union address *from)
+{
+	struct endpoint ep;
+
+	if (l->loopback)
+		return true;
+	address_to_endpoint(from, &ep);
+	return acl_holds(&l->worker->options->allow, &ep);
+}
+
+static void refuse(const union address *from)
+{
+	struct event e;
+
+	if (!events_enabled(EVENTS_NORMAL))
+		return;
+	event_begin(&e, "refused");
+	event_address(&e, "client", from);
+	event_text(&e, "reason", "not in --allow");
+	event_end(&e);
+}
+
+static void step_back(struct listener *l, int err)
+{
+	(void)loop_want(&l->worker->loop, &l->sock, EPOLLERR);
+	loop_start_timer(&l->worker->loop, &l->pause, PAUSE_MS);
+	if (l->complained)
+		return;
+	l->complained = true;
+	event_warn("no room for more clients, they wait", strerror(err));
+}
+
+static void pause_over(struct timer *t)
+{
+	struct listener *l = LOOP_OWNER(t, struct listener, pause);
+
+	(void)loop_want(&l->worker->loop, &l->sock, EPOLLIN);
+}
+
+static void listener_ready(struct watch *w, uint32_t events)
+{
+	struct listener *l = LOOP_OWNER(w, struct listener, sock);
+	union address from;
+	socklen_t len;
+	int fd;
+
+	(void)events;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		len = sizeof(from);
+		memset(&from, 0, sizeof(from));
+		fd = accept4(w->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && errno == EAGAIN)
+			return;
+		if (fd < 0 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+			step_back(l, errno);
+			return;
+		}
+		/* The others are the fault of that one client, which is gone (accept(2)). */
+		if (fd < 0)
+			continue;
+		l->complained = false;
+		if (!is_allowed(l, &from)) {
+			refuse(&from);
+			close(fd);
+			continue;
+		}
+		session_start(l->worker, fd, &from);
+	}
+}
+
+static int complain(const union address *at, const char *step, int err)
+{
+	struct endpoint ep;
+
+	address_to_endpoint(at, &ep);
+	fprintf(stderr, "socksifyd: --listen \"%s\": %s: %s\n", ENDPOINT_TEXT(&ep), step,
+	        strerror(err));
+	return -1;
+}
+
+/* Clients inherit the options of the listener: set once, they cost nothing for each. */
+static void set_options(int fd, int family)
+{
+	static const int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	/* [::] is IPv6 alone, so that it can stand beside 0.0.0.0. */
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
+int listener_open(struct worker *w, const union address *at)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	struct endpoint ep;
+	int err;
+
+	if (!l)
+		return complain(at, "listen", ENOMEM);
+	address_to_endpoint(at, &ep);
+	l->worker = w;
+	l->loopback = endpoint_is_loopback(&ep);
+	l->pause.due = pause_over;
+	l->sock.ready = listener_ready;
+	l->sock.fd = socket(at->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	                    IPPROTO_TCP);
+	DL_APPEND(w->listeners, l);
+	if (l->sock.fd < 0)
+		return complain(at, "socket", errno);
+	set_options(l->sock.fd, at->sa.sa_family);
+	if (bind(l->sock.fd, &at->sa, address_len(at)) < 0)
+		return complain(at, "bind", errno);
+	if (listen(l->sock.fd, BACKLOG) < 0)
+		return complain(at, "listen", errno);
+	err = loop_want(&w->loop, &l->sock, EPOLLIN);
+	return err < 0 ? complain(at, "epoll", -err) : 0;
+}
+
+void listener_close(struct listener *l)
+{
+	loop_stop_timer(&l->worker->loop, &l->pause);
+	loop_close(&l->worker->loop, &l->sock);
+	DL_DELETE(l->worker->listeners, l);
+	free(l);
+}
+
+void listener_announce(const struct listener *l)
+{
+	union address at;
+	struct endpoint ep;
+	char text[ENDPOINT_TEXT_MAX];
+	struct event e;
+	size_t len;
+
+	address_of_socket(&at, l->sock.fd);
+	address_to_endpoint(&at, &ep);
+	endpoint_format(&ep, text, sizeof(text));
+	/* The address without the port: "127.0.0.1", "::1". */
+	len = (size_t)(strrchr(text, ':') - text);
+	event_begin(&e, "listening");
+	if (text[0] == '[')
+		event_octets(&e, "address", text + 1, len - 2);
+	else
+		event_octets(&e, "address", text, len);
+	event_number(&e, "port", ep.port);
+	event_end(&e);
+}

@@ -1,0 +1,139 @@
+/* socksifyd: a SOCKS server. Options, signals, exit status. */
+#include "options.h"
+#include "resolver.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct signals {
+	struct watch fd;
+	struct worker *worker;
+};
+
+static void reload(struct worker *w)
+{
+	struct event e;
+
+	resolver_reload(w->resolver);
+	event_begin(&e, "reloaded");
+	event_end(&e);
+}
+
+static void signals_ready(struct watch *w, uint32_t events)
+{
+	struct signals *s = LOOP_OWNER(w, struct signals, fd);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			reload(s->worker);
+		else if (s->worker->draining)
+			loop_stop(&s->worker->loop);
+		else
+			worker_drain(s->worker);
+	}
+}
+
+/* 0 or a negative errno. */
+static int signals_start(struct signals *s, struct worker *w)
+{
+	sigset_t mask;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+		return -errno;
+	s->worker = w;
+	s->fd.ready = signals_ready;
+	s->fd.fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (s->fd.fd < 0)
+		return -errno;
+	return loop_want(&w->loop, &s->fd, EPOLLIN);
+}
+
+/* A socket must never become descriptor 2, which the log writes to. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Two descriptors a tunnel: take all that we may have. */
+static void raise_fd_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+static int run(struct worker *w, const struct options *o)
+{
+	struct signals signals = { .fd = { .fd = -1 } };
+	struct event e;
+	int err, status = worker_start(w, o);
+
+	if (status != 0)
+		return status;
+	err = signals_start(&signals, w);
+	if (err == 0) {
+		worker_announce(w);
+		err = loop_run(&w->loop);
+	}
+	loop_close(&w->loop, &signals.fd);
+	if (err < 0) {
+		event_warn("the event loop failed", strerror(-err));
+		return 1;
+	}
+	event_begin(&e, "stopped");
+	event_number(&e, "sessions", w->n_sessions);
+	event_end(&e);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct worker *worker;
+	int status;
+
+	fill_standard_fds();
+	status = options_parse(&options, argc, argv);
+	if (status >= 0) {
+		options_fini(&options);
+		return status;
+	}
+	events_init(options.log);
+	raise_fd_limit();
+	status = 1;
+	worker = calloc(1, sizeof(*worker));
+	if (worker) {
+		status = run(worker, &options);
+		worker_stop(worker);
+		free(worker);
+	} else {
+		fprintf(stderr, "socksifyd: out of memory\n");
+	}
+	options_fini(&options);
+	return status;
+}

@@ -1,0 +1,33 @@
+/* The command line of socksifyd. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include "acl.h"
+#include "address.h"
+#include "events.h"
+
+#include <stddef.h>
+
+#define OPTIONS_LISTEN_MAX 64
+#define OPTIONS_BAD        2 /* exit status for a command line that makes no sense */
+
+struct options {
+	union address listen[OPTIONS_LISTEN_MAX];
+	size_t n_listen;
+	struct acl allow;
+	const char *hosts; /* borrowed from argv; NULL: none */
+	char *nameservers; /* "ADDR:PORT,..."; NULL: those of resolv.conf */
+	int handshake_ms;
+	int connect_ms;
+	int drain_ms;
+	enum events_level log;
+};
+
+/*
+ * Read the command line. Prints help, version and complaints itself.
+ * Returns -1 to go on, else the status to exit with.
+ */
+int options_parse(struct options *o, int argc, char **argv);
+void options_fini(struct options *o);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * Names to addresses, without ever blocking the loop. First match wins: the file of --hosts,
+ * "localhost" and what ends in it (RFC 6761), /etc/hosts, DNS. A file that changed is read again.
+ */
+#ifndef SERVER_RESOLVER_H
+#define SERVER_RESOLVER_H
+
+#include "address.h"
+#include "loop.h"
+
+#define RESOLVER_ADDRESSES_MAX 32 /* told in one call */
+
+struct resolver;
+struct lookup;
+
+struct resolver_params {
+	const char *hosts; /* borrowed; the file of --hosts, or NULL */
+	const char *
+		nameservers; /* borrowed; "ADDR:PORT,ADDR:PORT", or NULL for those of resolv.conf */
+};
+
+/*
+ * Returns 0; a negative errno where --hosts' file can't be read; -EINVAL where a nameserver can't
+ * be used; -ENOMEM.
+ */
+int resolver_new(struct resolver **out, struct loop *loop, const struct resolver_params *params);
+/* All look-ups must have ended or been cancelled. NULL is fine. */
+void resolver_free(struct resolver *r);
+
+/* Read the files again, changed or not. */
+void resolver_reload(struct resolver *r);
+
+/*
+ * Addresses as they come: IPv6 and IPv4 are asked side by side, and the quicker answer is not held
+ * up for long by the other (RFC 8305 section 3).
+ *
+ * @last  nothing more will be told
+ * @err   @last, and no address at all: -EHOSTUNREACH or -ENOMEM
+ * @why   @last, and no address at all: the cause in words, static
+ */
+struct resolver_answer {
+	const union address *addrs;
+	size_t n;
+	bool last;
+	int err;
+	const char *why;
+};
+
+/*
+ * Look a name up. @told may be called before this returns, with the last answer too.
+ *
+ * @port  goes into each address
+ * @slot  the look-up, for lookup_cancel(), written before @told is first called; NULL where nothing
+ *        is under way any more. After the last answer it is gone.
+ */
+void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t port,
+                    void (*told)(void *arg, const struct resolver_answer *a), void *arg,
+                    struct lookup **slot);
+
+/* Nothing more will be told. NULL is fine. */
+void lookup_cancel(struct lookup *lk);
+
+#endif

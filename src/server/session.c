@@ -1,0 +1,390 @@
+/*
+ * How it works: session_enter() alone writes ->st, and update() computes from it what to ask of
+ * epoll. Whatever may end a session does so as its last act, so that nobody touches it afterwards.
+ *
+ *	HANDSHAKE -> CONNECT -> RELAY -> end, or RESETTING -> end
+ *	HANDSHAKE or CONNECT that fails -> LINGER -> end
+ *
+ * LINGER is a relay of which only the way to the client is left, and that has ended: it flushes the
+ * reply and then sends the FIN.
+ */
+#include "session.h"
+
+#include "handshake.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <utlist.h>
+
+#define LINGER_MS 4000
+#define LINGER_OCTETS_MAX \
+	(4U << 20)         /* of input; a client that says more is left to its own kernel */
+#define RESET_TICKS_MAX 12 /* 1 + 2 + 4 ... ms: four seconds in all */
+
+enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_CONNECT, LIMIT_TICK, LIMIT_LINGER };
+
+static const struct {
+	const char *name;
+	enum limit limit;
+} state_info[] = {
+	[SESSION_HANDSHAKE] = { "handshake", LIMIT_HANDSHAKE },
+	[SESSION_CONNECT] = { "connect", LIMIT_CONNECT },
+	[SESSION_RELAY] = { "relay", LIMIT_NONE },
+	[SESSION_RESETTING] = { "resetting", LIMIT_TICK },
+	[SESSION_LINGER] = { "linger", LIMIT_LINGER },
+};
+
+static void set_deadline(struct session *s)
+{
+	const struct options *o = s->worker->options;
+	int64_t ms = 0;
+
+	switch (state_info[s->st].limit) {
+	case LIMIT_NONE:
+		loop_stop_timer(&s->worker->loop, &s->deadline);
+		return;
+	case LIMIT_HANDSHAKE:
+		ms = o->handshake_ms;
+		break;
+	case LIMIT_CONNECT:
+		ms = o->connect_ms;
+		break;
+	case LIMIT_TICK:
+		ms = INT64_C(1) << s->ticks;
+		break;
+	case LIMIT_LINGER:
+		ms = LINGER_MS;
+		break;
+	}
+	loop_start_timer(&s->worker->loop, &s->deadline, ms);
+}
+
+static void session_enter(struct session *s, enum session_state st)
+{
+	s->st = st;
+	set_deadline(s);
+}
+
+/* The end */
+
+static void log_end(const struct session *s, const char *result)
+{
+	struct event e;
+	bool tunnel = s->st == SESSION_RELAY || s->st == SESSION_RESETTING;
+
+	/* What lingers has had its line. */
+	if (s->st == SESSION_LINGER || !events_enabled(EVENTS_NORMAL))
+		return;
+	event_begin(&e, tunnel ? "close" : "failed");
+	event_number(&e, "id", s->id);
+	event_address(&e, "client", &s->from);
+	if (s->where)
+		event_text(&e, "target", s->where);
+	if (tunnel) {
+		event_number(&e, "sent", s->relay.way[RELAY_CLIENT].octets);
+		event_number(&e, "received", s->relay.way[RELAY_TARGET].octets);
+		event_text(&e, "result", result);
+	} else {
+		event_text(&e, "stage", state_info[s->st].name);
+		event_text(&e, "reason", result);
+	}
+	event_number(&e, "ms", (uint64_t)(s->worker->loop.now_ms - s->start_ms));
+	event_end(&e);
+}
+
+void session_end(struct session *s, const char *result)
+{
+	struct worker *w = s->worker;
+
+	loop_stop_timer(&w->loop, &s->deadline);
+	handshake_free(s->hs);
+	relay_fini(&s->relay);
+	loop_close(&w->loop, &s->client);
+	loop_close(&w->loop, &s->target);
+	log_end(s, result);
+	DL_DELETE(w->sessions, s);
+	w->n_sessions--;
+	free(s->where);
+	free(s);
+	worker_session_ended(w);
+}
+
+/* close(2) then sends a RST. */
+static void close_by_reset(struct session *s, struct watch *w)
+{
+	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (w->fd < 0)
+		return;
+	(void)setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	loop_close(&s->worker->loop, w);
+}
+
+/* What to ask of epoll */
+
+static uint32_t client_mask(const struct session *s)
+{
+	switch (s->st) {
+	case SESSION_HANDSHAKE:
+		return EPOLLIN | (handshake_has_output(s->hs) ? EPOLLOUT : 0);
+	case SESSION_CONNECT:
+		/* Only a reset counts now: a client may well half-close and wait for the answer. */
+		return EPOLLERR;
+	case SESSION_RELAY:
+		return relay_mask(&s->relay, RELAY_CLIENT);
+	case SESSION_RESETTING:
+		return 0;
+	case SESSION_LINGER:
+		return (s->discarded < LINGER_OCTETS_MAX ? EPOLLIN : 0) |
+		       (s->relay.way[RELAY_TARGET].held ? EPOLLOUT : 0);
+	}
+	return 0;
+}
+
+static void update(struct session *s)
+{
+	uint32_t target = s->st == SESSION_RELAY ? relay_mask(&s->relay, RELAY_TARGET) : 0;
+	struct loop *l = &s->worker->loop;
+
+	if ((s->client.fd >= 0 && loop_want(l, &s->client, client_mask(s)) < 0) ||
+	    (s->target.fd >= 0 && loop_want(l, &s->target, target) < 0))
+		session_end(s, "no-memory");
+}
+
+void session_wait(struct session *s)
+{
+	update(s);
+}
+
+/* The tunnel */
+
+static const char *reset_by(const struct session *s)
+{
+	return s->relay.reset[RELAY_CLIENT] ? "client-reset" : "target-reset";
+}
+
+/*
+ * A reset makes the kernel forget what it has not yet delivered. So that nothing is lost which came
+ * before it, wait until the side that lives has acknowledged everything. No event tells of that.
+ */
+static void reset_the_other(struct session *s)
+{
+	struct watch *alive = s->relay.reset[RELAY_CLIENT] ? &s->target : &s->client;
+	bool both = s->relay.reset[RELAY_CLIENT] && s->relay.reset[RELAY_TARGET];
+	int unsent = 0;
+
+	if (!both && s->ticks < RESET_TICKS_MAX && ioctl(alive->fd, SIOCOUTQ, &unsent) == 0 &&
+	    unsent > 0) {
+		set_deadline(s);
+		s->ticks++;
+		return;
+	}
+	close_by_reset(s, alive);
+	session_end(s, reset_by(s));
+}
+
+static void go_on(struct session *s, enum relay_res res)
+{
+	switch (res) {
+	case RELAY_RUNS:
+		update(s);
+		return;
+	case RELAY_DONE:
+		session_end(s, "done");
+		return;
+	case RELAY_RESET:
+		loop_close(&s->worker->loop,
+		           s->relay.reset[RELAY_CLIENT] ? &s->client : &s->target);
+		session_enter(s, SESSION_RESETTING);
+		reset_the_other(s);
+		return;
+	case RELAY_NO_MEMORY:
+		close_by_reset(s, &s->client);
+		close_by_reset(s, &s->target);
+		session_end(s, "no-memory");
+		return;
+	}
+}
+
+static void serve(struct session *s, enum relay_side side, uint32_t events)
+{
+	const int fd[2] = { [RELAY_CLIENT] = s->client.fd, [RELAY_TARGET] = s->target.fd };
+
+	go_on(s, relay_serve(&s->relay, fd, side, events, s->worker->scratch, WORKER_SCRATCH));
+}
+
+/* Send what the machine has to say; what the socket doesn't take becomes the relay's. */
+static int say(struct session *s)
+{
+	const uint8_t *out;
+	size_t len;
+	int err = handshake_flush(s->hs, s->client.fd);
+
+	if (err == 0) {
+		out = server_out(&s->hs->socks, &len);
+		err = relay_hold(&s->relay, RELAY_TARGET, out, len);
+	}
+	handshake_free(s->hs);
+	s->hs = NULL;
+	return err;
+}
+
+int session_connect(struct session *s)
+{
+	session_enter(s, SESSION_CONNECT);
+	/*
+	 * Left as it is where it is watched already: the answer is often here before anything
+	 * comes.
+	 */
+	return s->client.mask ? 0 : loop_want(&s->worker->loop, &s->client, client_mask(s));
+}
+
+void session_tunnel(struct session *s)
+{
+	int fd[2];
+
+	session_enter(s, SESSION_RELAY);
+	/* With the client dead the relay finds out by itself, and resets the target. */
+	if (say(s) == -ENOMEM) {
+		go_on(s, RELAY_NO_MEMORY);
+		return;
+	}
+	fd[RELAY_CLIENT] = s->client.fd;
+	fd[RELAY_TARGET] = s->target.fd;
+	go_on(s, relay_flush(&s->relay, fd));
+}
+
+/* Refusal */
+
+static void discard(struct session *s)
+{
+	ssize_t n;
+
+	do {
+		n = recv(s->client.fd, s->worker->scratch, WORKER_SCRATCH, MSG_DONTWAIT);
+		if (n > 0)
+			s->discarded += (uint32_t)n;
+	} while ((n > 0 && s->discarded < LINGER_OCTETS_MAX) || (n < 0 && errno == EINTR));
+	if (n == 0 && !s->relay.way[RELAY_TARGET].held)
+		session_end(s, "refused");
+	else if (n == 0)
+		s->discarded = LINGER_OCTETS_MAX;
+	else if (n < 0 && errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS)
+		session_end(s, "refused");
+	else
+		update(s);
+}
+
+static void linger(struct session *s, uint32_t events)
+{
+	const int fd[2] = { [RELAY_CLIENT] = s->client.fd, [RELAY_TARGET] = -1 };
+
+	(void)relay_flush(&s->relay, fd);
+	if (events & (EPOLLERR | EPOLLHUP) && s->discarded >= LINGER_OCTETS_MAX)
+		session_end(s, "refused");
+	else
+		discard(s);
+}
+
+void session_refuse(struct session *s)
+{
+	/* Early data of a request that failed goes nowhere. */
+	relay_fini(&s->relay);
+	session_enter(s, SESSION_LINGER);
+	if (say(s) < 0) {
+		session_end(s, "refused");
+		return;
+	}
+	s->relay.way[RELAY_CLIENT].st = RELAY_WAY_OVER;
+	s->relay.way[RELAY_TARGET].st = RELAY_WAY_ENDED;
+	linger(s, 0);
+}
+
+/* Events */
+
+static void client_ready(struct watch *w, uint32_t events)
+{
+	struct session *s = LOOP_OWNER(w, struct session, client);
+
+	switch (s->st) {
+	case SESSION_HANDSHAKE:
+		if (events & EPOLLOUT && handshake_flush(s->hs, w->fd) < 0)
+			session_end(s, "the client is gone");
+		else
+			handshake_read(s);
+		return;
+	case SESSION_CONNECT:
+		if (events & (EPOLLERR | EPOLLHUP))
+			session_end(s, "the client reset the connection");
+		else
+			update(s);
+		return;
+	case SESSION_RELAY:
+		serve(s, RELAY_CLIENT, events);
+		return;
+	case SESSION_RESETTING:
+		return;
+	case SESSION_LINGER:
+		linger(s, events);
+		return;
+	}
+}
+
+static void target_ready(struct watch *w, uint32_t events)
+{
+	serve(LOOP_OWNER(w, struct session, target), RELAY_TARGET, events);
+}
+
+static void deadline_came(struct timer *t)
+{
+	struct session *s = LOOP_OWNER(t, struct session, deadline);
+
+	switch (s->st) {
+	case SESSION_HANDSHAKE:
+		session_end(s, "the handshake took too long");
+		return;
+	case SESSION_CONNECT:
+		handshake_give_up(s);
+		return;
+	case SESSION_RELAY:
+		return;
+	case SESSION_RESETTING:
+		reset_the_other(s);
+		return;
+	case SESSION_LINGER:
+		session_end(s, "refused");
+		return;
+	}
+}
+
+void session_start(struct worker *w, int fd, const union address *from)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	struct watch client = { .fd = fd, .ready = client_ready };
+
+	if (s)
+		s->hs = handshake_new();
+	if (!s || !s->hs) {
+		free(s);
+		event_warn("a client was turned away", "out of memory");
+		loop_close(&w->loop, &client);
+		return;
+	}
+	s->worker = w;
+	s->client = client;
+	s->target = (struct watch){ .fd = -1, .ready = target_ready };
+	s->deadline.due = deadline_came;
+	s->id = ++w->last_id;
+	s->start_ms = w->loop.now_ms;
+	s->from = *from;
+	DL_APPEND(w->sessions, s);
+	w->n_sessions++;
+	session_enter(s, SESSION_HANDSHAKE);
+	/* The first octets are often there already. */
+	handshake_read(s);
+}

@@ -1,0 +1,95 @@
+#include "worker.h"
+
+#include "listener.h"
+#include "resolver.h"
+#include "session.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+static void drain_is_over(struct timer *t)
+{
+	loop_stop(&LOOP_OWNER(t, struct worker, drain)->loop);
+}
+
+static int open_resolver(struct worker *w)
+{
+	const struct options *o = w->options;
+	const struct resolver_params params = { .hosts = o->hosts, .nameservers = o->nameservers };
+	int err = resolver_new(&w->resolver, &w->loop, &params);
+
+	if (err == 0)
+		return 0;
+	if (o->hosts && err != -ENOMEM && err != -EINVAL)
+		fprintf(stderr, "socksifyd: --hosts \"%s\": %s\n", o->hosts, strerror(-err));
+	else
+		fprintf(stderr, "socksifyd: the resolver can't be set up: %s\n", strerror(-err));
+	return 1;
+}
+
+int worker_start(struct worker *w, const struct options *options)
+{
+	int err;
+
+	memset(w, 0, sizeof(*w));
+	w->options = options;
+	w->drain.due = drain_is_over;
+	err = loop_init(&w->loop);
+	if (err < 0) {
+		fprintf(stderr, "socksifyd: epoll: %s\n", strerror(-err));
+		return 1;
+	}
+	if (open_resolver(w) != 0)
+		return 1;
+	for (size_t i = 0; i < options->n_listen; i++)
+		if (listener_open(w, &options->listen[i]) != 0)
+			return 1;
+	return 0;
+}
+
+void worker_announce(const struct worker *w)
+{
+	for (const struct listener *one = w->listeners; one; one = one->next)
+		listener_announce(one);
+}
+
+static void close_listeners(struct worker *w)
+{
+	while (w->listeners)
+		listener_close(w->listeners);
+}
+
+void worker_stop(struct worker *w)
+{
+	close_listeners(w);
+	while (w->sessions)
+		session_end(w->sessions, "shutdown");
+	loop_stop_timer(&w->loop, &w->drain);
+	resolver_free(w->resolver);
+	w->resolver = NULL;
+	loop_fini(&w->loop);
+}
+
+void worker_drain(struct worker *w)
+{
+	struct event e;
+
+	w->draining = true;
+	/* Before the line: whoever reads it may count on it. */
+	close_listeners(w);
+	event_begin(&e, "draining");
+	event_number(&e, "sessions", w->n_sessions);
+	event_end(&e);
+	if (w->n_sessions == 0)
+		loop_stop(&w->loop);
+	else
+		loop_start_timer(&w->loop, &w->drain, w->options->drain_ms);
+}
+
+void worker_session_ended(struct worker *w)
+{
+	if (w->draining && w->n_sessions == 0)
+		loop_stop(&w->loop);
+}

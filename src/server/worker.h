@@ -1,0 +1,40 @@
+/* One thread's share of the server: its loop, and what lives in it. */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "loop.h"
+#include "options.h"
+
+#define WORKER_SCRATCH 65536
+
+struct listener;
+struct resolver;
+struct session;
+
+struct worker {
+	struct loop loop;
+	const struct options *options; /* borrowed */
+	struct resolver *resolver;
+	struct listener *listeners;
+	struct session *sessions;
+	uint64_t n_sessions;
+	uint64_t last_id;
+	bool draining;
+	struct timer drain;
+	uint8_t scratch
+		[WORKER_SCRATCH]; /* for whoever serves an event; holds nothing between two */
+};
+
+/* Set up and listen. 0, or a status to exit with, the complaint written. */
+int worker_start(struct worker *w, const struct options *options);
+/* The lines that say "ready". */
+void worker_announce(const struct worker *w);
+void worker_stop(struct worker *w);
+
+/* Take no more clients, and stop the loop when the last session ends or the deadline comes. */
+void worker_drain(struct worker *w);
+
+/* A session is gone: see whether that was the last one. */
+void worker_session_ended(struct worker *w);
+
+#endif

@@ -1,0 +1,213 @@
+"""PROTOCOL items 86 to 88, options, exit statuses: the server as a process."""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import unittest
+
+from wire import (SOCKSIFYD, Peer, Server, greet, ip, needs_netns, read_reply5, recv_all, recv_exact,
+                  request5, socks5)
+
+
+def run(*args):
+    return subprocess.run([SOCKSIFYD, *args], capture_output=True, text=True, timeout=10, check=False)
+
+
+class Shortage(unittest.TestCase):
+    LIMIT = 40
+
+    def serve(self, *options):
+        limit = self.LIMIT
+        server = Server(*options, preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                                     (limit, limit)))
+        self.addCleanup(server.stop)
+        return server
+
+    def test_86_descriptors_run_out_at_accept(self):
+        server = self.serve("--handshake-timeout", "1")
+        idle = [server.connect() for _ in range(self.LIMIT)]
+        server.line("^warning .*no room for more clients")
+        before = server.cpu_seconds()
+        with Peer() as peer, server.connect() as c:
+            # Served when the handshakes of the idle ones have timed out.
+            self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
+        self.assertLess(server.cpu_seconds() - before, 0.2)
+        for c in idle:
+            c.close()
+
+    def test_36_rep_01_no_descriptor_for_the_target(self):
+        server = self.serve()
+        idle = []
+        while server.fds() < self.LIMIT:
+            idle.append(server.connect())
+            greet(idle[-1])
+        with Peer() as peer:
+            idle[0].sendall(socks5("127.0.0.1", peer.port))
+            self.assertEqual(read_reply5(idle[0])[0], 1)
+            idle[0].close()
+            idle[1].close()
+            server.line("^failed .*id=2 ")
+            idle[2].sendall(socks5("127.0.0.1", peer.port))
+            self.assertEqual(read_reply5(idle[2])[0], 0)
+        for c in idle:
+            c.close()
+
+
+class Signals(unittest.TestCase):
+    def tunnel(self, server, peer):
+        c = server.connect()
+        self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
+        return c, peer.accept()
+
+    def test_87_sigterm_drains(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with Peer() as peer, Server() as server:
+                c, p = self.tunnel(server, peer)
+                with c, p:
+                    server.signal(number)
+                    server.line("^draining sessions=1$")
+                    self.assertRaises(ConnectionRefusedError, server.connect)
+                    c.sendall(b"still here")
+                    self.assertEqual(recv_exact(p, 10), b"still here")
+                self.assertEqual(server.process.wait(10), 0)
+                server.line("^close .*sent=10 received=0 result=done")
+
+    def test_87_without_tunnels_it_ends_at_once(self):
+        with Server() as server:
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.process.wait(10), 0)
+            server.line("^stopped sessions=0$")
+
+    def test_87_deadline_of_the_drain(self):
+        with Peer() as peer, Server("--drain-timeout", "0.2") as server:
+            c, p = self.tunnel(server, peer)
+            with c, p:
+                server.signal(signal.SIGTERM)
+                self.assertEqual(server.process.wait(10), 0)
+                self.assertEqual(recv_all(c), b"")
+            server.line("^stopped sessions=1$")
+            server.line("^close .*result=shutdown")
+
+    def test_87_second_signal_ends_at_once(self):
+        with Peer() as peer, Server("--drain-timeout", "1000") as server:
+            c, p = self.tunnel(server, peer)
+            with c, p:
+                server.signal(signal.SIGTERM)
+                server.line("^draining")
+                server.signal(signal.SIGTERM)
+                self.assertEqual(server.process.wait(10), 0)
+
+    def test_88_sighup_while_data_flows(self):
+        with Peer() as peer, Server(hosts="127.0.0.1 one.test\n") as server:
+            c, p = self.tunnel(server, peer)
+            with c, p:
+                for n in range(5):
+                    c.sendall(b"before")
+                    server.write_hosts(f"127.0.0.1 one.test name{n}.test\n")
+                    server.signal(signal.SIGHUP)
+                    server.line("^reloaded", n)
+                    self.assertEqual(recv_exact(p, 6), b"before")
+                with server.connect() as other:
+                    self.assertEqual(request5(other, b"name4.test", peer.port)[0], 0)
+
+    def test_88_sighup_with_a_hosts_file_that_is_gone(self):
+        with Peer() as peer, Server(hosts="127.0.0.1 one.test\n") as server:
+            os.rename(server.hosts.name, server.hosts.name + ".gone")
+            server.signal(signal.SIGHUP)
+            server.line("^warning .*hosts")
+            with server.connect() as c:
+                self.assertEqual(request5(c, b"one.test", peer.port)[0], 0)
+            os.rename(server.hosts.name + ".gone", server.hosts.name)
+
+
+class Options(unittest.TestCase):
+    def test_bad_values_are_quoted_and_explained(self):
+        for args, expects in (
+                (("--listen", "here"), "ADDR:PORT"), (("--listen", "127.0.0.1"), "ADDR:PORT"),
+                (("--listen", "127.0.0.1:65536"), "ADDR:PORT"), (("--listen", "a.test:1"), "ADDR:PORT"),
+                (("--allow", "10.0.0.0/33"), "ADDR/BITS"), (("--allow", "ten"), "ADDR/BITS"),
+                (("--allow", "::/129"), "ADDR/BITS"), (("--allow", "10.0.0.0/"), "ADDR/BITS"),
+                (("--handshake-timeout", "0"), "seconds"), (("--connect-timeout", "nan"), "seconds"),
+                (("--drain-timeout", "1h"), "seconds"), (("--nameserver", "dns"), "ADDR:PORT")):
+            done = run(*args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn(f'"{args[1]}"', done.stderr)
+            self.assertIn(expects, done.stderr)
+
+    def test_unknown_options_and_arguments(self):
+        self.assertEqual(run("--nonsense").returncode, 2)
+        done = run("--quiet", "stray")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('"stray"', done.stderr)
+
+    def test_help_and_version(self):
+        done = run("--help")
+        self.assertEqual(done.returncode, 0)
+        for option in ("listen", "allow", "hosts", "nameserver", "handshake-timeout",
+                       "connect-timeout", "drain-timeout", "quiet", "verbose", "version"):
+            self.assertIn(f"--{option}", done.stdout)
+        self.assertRegex(run("--version").stdout, r"^socksifyd \d+\.\d+")
+
+    def test_refuses_to_start_open(self):
+        for at in ("0.0.0.0:0", "[::]:0", "192.0.2.1:1080", "[::ffff:0.0.0.0]:0"):
+            done = run("--listen", "127.0.0.1:0", "--listen", at)
+            self.assertEqual(done.returncode, 2, at)
+            self.assertIn("--allow", done.stderr)
+
+    def test_port_that_is_taken(self):
+        with Server() as server:
+            done = run("--listen", f"127.0.0.1:{server.port}")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("in use", done.stderr)
+
+    def test_hosts_file_that_is_not_there(self):
+        done = run("--hosts", "/nonexistent/hosts", "--listen", "127.0.0.1:0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent/hosts", done.stderr)
+
+    def test_several_listeners_in_both_families(self):
+        with Server(listen=("127.0.0.1:0", "[::1]:0", "127.0.0.2:0")) as server, Peer() as peer:
+            server.line(r"^listening address=::1 port=\d+$")
+            for address, port in zip(("127.0.0.1", "::1", "127.0.0.2"), server.ports):
+                with socket.create_connection((address, port), 10) as c:
+                    self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
+
+    @needs_netns
+    def test_allow_says_who_may_be_a_client(self):
+        for address in ("10.68.0.1/32", "10.69.0.1/32"):
+            ip("addr", "add", address, "dev", "lo")
+            self.addCleanup(ip, "addr", "del", address, "dev", "lo")
+        with Server("--allow", "10.68.0.0/16", listen=("0.0.0.0:0",)) as server, Peer() as peer:
+            for source, welcome in (("10.68.0.1", True), ("10.69.0.1", False), ("127.0.0.1", False)):
+                with socket.create_connection(("10.68.0.1", server.port), 10,
+                                              source_address=(source, 0)) as c:
+                    if welcome:
+                        self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
+                        continue
+                    try:
+                        self.assertEqual(recv_all(c), b"")
+                    except ConnectionResetError:
+                        pass
+                    server.line(f"^refused client={source}:")
+
+    def test_quiet_and_verbose(self):
+        for options, wanted in ((("-q",), 0), ((), 1), (("-v",), 1)):
+            with Server(*options) as server, Peer() as peer:
+                with server.connect() as c:
+                    request5(c, "127.0.0.1", peer.port)
+                    peer.accept().close()
+                    recv_all(c)
+            self.assertEqual(sum(line.startswith("open") for line in server.lines), wanted)
+
+    def test_log_escapes_what_clients_say(self):
+        with Server() as server, server.connect() as c:
+            request5(c, b'a"b =\nc', 80)
+            server.line("^failed ")
+            line = [one for one in server.lines if one.startswith("failed")][0]
+            self.assertNotIn("\n", line)
+
+
+if __name__ == "__main__":
+    unittest.main()
