@@ -1,0 +1,125 @@
+"""Sees every frame that leaves the client's namespace, and tells what was meant for a proxy from what was not.
+
+How it works: a packet socket on the client's own end of the link. The kernel hands it each outgoing frame
+within the call that sends it, so once a program has ended, what it sent is already in the queue: taking
+stock needs no waiting. Neighbours are permanent entries and router solicitation is off, so the only frames
+of the kernel's own making are multicast listener reports and, should they happen, ARP and neighbour
+discovery; a leak is always an IP packet besides.
+"""
+
+import socket
+import struct
+
+ETH_P_ALL = 3
+ETH_P_IPV4, ETH_P_IPV6 = 0x0800, 0x86DD
+SOL_PACKET = 263
+PACKET_STATISTICS = 6
+SO_RCVBUFFORCE = 33
+PACKET_OUTGOING = 4
+TCP, UDP, ICMPV6 = 6, 17, 58
+
+# Multicast listener query, report, done (v1, v2), router and neighbour discovery, redirect.
+ICMPV6_NOISE = {130, 131, 132, 133, 134, 135, 136, 137, 143}
+
+
+class Packet:
+    """One frame: who, where to, and for DNS which question."""
+
+    def __init__(self, proto, src, dst, sport=None, dport=None, note=""):
+        self.proto, self.src, self.dst = proto, src, dst
+        self.sport, self.dport, self.note = sport, dport, note
+
+    def __str__(self):
+        port = "" if self.dport is None else f" port {self.dport}"
+        return f"{self.proto} {self.src} -> {self.dst}{port}{self.note}"
+
+    @property
+    def is_dns(self):
+        return self.dport in (53, 853, 5353, 5355)
+
+
+def dns_question(payload):
+    """The name in the first question of a DNS message, for a person to read."""
+    labels, at = [], 12
+    while at < len(payload) and payload[at] and payload[at] < 64:
+        labels.append(payload[at + 1 : at + 1 + payload[at]].decode("ascii", "replace"))
+        at += 1 + payload[at]
+    return ".".join(labels)
+
+
+def parse(frame):
+    """A Packet, or None for what the kernel says on its own account."""
+    if len(frame) < 14:
+        return Packet("runt", "?", "?")
+    kind = struct.unpack_from("!H", frame, 12)[0]
+    if kind == ETH_P_IPV4 and len(frame) >= 34:
+        return parse_ipv4(frame[14:])
+    if kind == ETH_P_IPV6 and len(frame) >= 54:
+        return parse_ipv6(frame[14:])
+    if kind == 0x0806:
+        return None
+    return Packet(f"ethertype {kind:#06x}", "?", "?")
+
+
+def parse_ipv4(data):
+    src, dst = socket.inet_ntop(socket.AF_INET, data[12:16]), socket.inet_ntop(socket.AF_INET, data[16:20])
+    if struct.unpack_from("!H", data, 6)[0] & 0x1FFF:
+        return Packet("ipv4 fragment", src, dst)
+    return parse_transport(data[9], src, dst, data[(data[0] & 15) * 4 :])
+
+
+def parse_ipv6(data):
+    src, dst = socket.inet_ntop(socket.AF_INET6, data[8:24]), socket.inet_ntop(socket.AF_INET6, data[24:40])
+    proto, rest = data[6], data[40:]
+    # Listener reports carry a router alert in a hop-by-hop header.
+    if proto == 0 and len(rest) >= 8:
+        proto, rest = rest[0], rest[(rest[1] + 1) * 8 :]
+    if proto == ICMPV6 and rest and rest[0] in ICMPV6_NOISE:
+        return None
+    return parse_transport(proto, src, dst, rest)
+
+
+def parse_transport(proto, src, dst, data):
+    if proto not in (TCP, UDP) or len(data) < 8:
+        return Packet({1: "icmp", ICMPV6: "icmpv6"}.get(proto, f"protocol {proto}"), src, dst)
+    sport, dport = struct.unpack_from("!HH", data)
+    note = ""
+    if proto == UDP and dport == 53:
+        note = f" asks {dns_question(data[8:])}"
+    return Packet("tcp" if proto == TCP else "udp", src, dst, sport, dport, note)
+
+
+class Watch:
+    """Must be made inside the client's namespace; may be read from anywhere."""
+
+    def __init__(self, interface, proxies):
+        self.proxies = set(proxies)
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        except PermissionError:  # only the machine's own root may go past net.core.rmem_max
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
+        self.sock.bind((interface, ETH_P_ALL))
+        self.sock.setblocking(False)
+
+    def take(self):
+        """What was sent since the last call: (packets to a proxy, [packets elsewhere])."""
+        allowed, others = 0, []
+        while True:
+            try:
+                frame, addr = self.sock.recvfrom(256)
+            except BlockingIOError:
+                break
+            if addr[2] != PACKET_OUTGOING:
+                continue
+            packet = parse(frame)
+            if packet is None:
+                continue
+            if packet.proto == "tcp" and (packet.dst, packet.dport) in self.proxies:
+                allowed += 1
+            else:
+                others.append(packet)
+        lost = struct.unpack("II", self.sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        if lost:
+            others.append(Packet(f"{lost} frames that the watcher had no room for", "?", "?"))
+        return allowed, others
