@@ -30,7 +30,9 @@
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14, glibc 2.35 */
 #endif
 
-#define HEAD_SIZE 4096u
+#define HEAD_SIZE  4096u
+#define PEERS_SIZE (PEERS_KNOWN * sizeof(struct table_peer))
+#define FIXED_SIZE (HEAD_SIZE + PEERS_SIZE)
 
 /* How often to look again at a file that is just being collected, a millisecond apart. */
 #define OPEN_TRIES 50
@@ -52,7 +54,7 @@ static size_t round_up(size_t n, size_t unit)
 
 static size_t size_of(const struct table_geometry *g)
 {
-	return HEAD_SIZE + (size_t)g->buckets * 4 + (size_t)g->slots * 4 + g->records;
+	return FIXED_SIZE + (size_t)g->buckets * 4 + (size_t)g->slots * 4 + g->records;
 }
 
 /* Map a file, or with @fd -1 anonymous memory, and put a struct table before it. */
@@ -76,9 +78,10 @@ static int map(int fd, const struct table_geometry *g, struct table **out)
 	t = (struct table *)(void *)base;
 	t->geometry = *g;
 	t->head = (struct table_head *)(void *)(base + own);
-	t->buckets = (_Atomic uint32_t *)(void *)(base + own + HEAD_SIZE);
+	t->peers = (struct table_peer *)(void *)(base + own + HEAD_SIZE);
+	t->buckets = (_Atomic uint32_t *)(void *)(base + own + FIXED_SIZE);
 	t->slots = t->buckets + g->buckets;
-	t->slots_at = HEAD_SIZE + (size_t)g->buckets * 4;
+	t->slots_at = FIXED_SIZE + (size_t)g->buckets * 4;
 	t->records_at = t->slots_at + (size_t)g->slots * 4;
 	t->size = size;
 	t->map_len = own + size;

@@ -3,16 +3,18 @@
  * lives in the memory of one machine.
  *
  *	head      counters, magic
+ *	peers     what proxied sockets are connected to, see peers.c
  *	buckets   offset of the newest record of each chain, 0 is none
  *	slots     offset of the record of each slot, 0 is none
  *	records   names, each with the offset of the next one in its chain
  *
- * Head and buckets are backed by memory from the start; of slots and records only as much as *_grown says.
+ * Head, peers and buckets are backed by memory from the start; of slots and records only as much as *_grown says.
  */
 #ifndef NAMES_TABLE_FILE_H
 #define NAMES_TABLE_FILE_H
 
 #include <limits.h>
+#include <names/peers.h>
 #include <names/table.h>
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -45,10 +47,19 @@ struct table_record {
 	char name[]; /* and its NUL */
 };
 
+#define PEER_WORDS 9
+
+struct table_peer {
+	_Atomic uint64_t cookie;
+	_Atomic uint32_t turns; /* odd while it is written */
+	_Atomic uint32_t words[PEER_WORDS];
+};
+
 /* One process's view. Lies in front of the mapping of the file, in memory of its own. */
 struct table {
 	struct table_geometry geometry; /* as checked; the head's own may be damaged later */
 	struct table_head *head;
+	struct table_peer *peers; /* PEERS_KNOWN */
 	_Atomic uint32_t *buckets, *slots;
 	size_t slots_at, records_at; /* offsets from head */
 	size_t size;                 /* from head to the end of the records */

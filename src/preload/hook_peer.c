@@ -1,5 +1,6 @@
 /* What a program asks of a connected socket: its own destination, not the proxy. */
 #include "real.h"
+#include "session.h"
 #include "sockets.h"
 
 #include <base/endpoint.h>
@@ -14,13 +15,25 @@ static void hand_out(struct sockaddr *sa, socklen_t *len, socklen_t room, const 
 	*len = n;
 }
 
+/* What is known of a connected socket; @seen is whom the kernel takes it to be connected to. */
+static bool find_note(int fd, const struct sockaddr *seen, socklen_t len, struct socket_note *note)
+{
+	if (sockets_find(fd, note))
+		return note->state == SOCKET_PROXIED;
+	return session_may_be_hop(seen, len) && sockets_inherit(fd, note);
+}
+
 int hook_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 {
-	socklen_t room = len ? *len : 0;
+	socklen_t room = len ? *len : 0, n = sizeof(struct sockaddr_storage);
+	struct sockaddr_storage seen;
 	struct socket_note note;
 	int r = real->getpeername(fd, sa, len); /* the kernel judges the arguments and the state */
 
-	if (r == 0 && sockets_find(fd, &note) && note.state == SOCKET_PROXIED)
+	if (r < 0 || (sa->sa_family != AF_INET && sa->sa_family != AF_INET6 && room >= sizeof(*sa)))
+		return r;
+	if (real->getpeername(fd, (struct sockaddr *)&seen, &n) == 0 &&
+	    find_note(fd, (struct sockaddr *)&seen, n, &note))
 		hand_out(sa, len, room, &note.peer, note.peer_len);
 	return r;
 }

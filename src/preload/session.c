@@ -125,6 +125,17 @@ int session_hops(struct endpoint *hops)
 	return n;
 }
 
+bool session_may_be_hop(const struct sockaddr *sa, socklen_t len)
+{
+	const struct endpoint *proxy = &session_config()->proxy.addr;
+	struct endpoint ep;
+
+	if (session_config()->broken || endpoint_from_sockaddr(&ep, sa, len) < 0)
+		return false;
+	endpoint_unmap(&ep);
+	return proxy->kind == ENDPOINT_NAME ? ep.port == proxy->port : endpoint_equal(&ep, proxy);
+}
+
 void session_hops_stale(void)
 {
 	struct lock_guard g;

@@ -21,6 +21,12 @@ struct table *session_names(void);
  */
 int session_hops(struct endpoint *hops);
 
+/*
+ * May this be the proxy's address? Where the proxy is a name that was not resolved here yet, any address with
+ * its port may: nobody is asked.
+ */
+bool session_may_be_hop(const struct sockaddr *sa, socklen_t len);
+
 /* The proxy was not reached: its name is asked anew next time. */
 void session_hops_stale(void);
 

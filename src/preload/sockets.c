@@ -2,9 +2,11 @@
 
 #include "lock.h"
 #include "real.h"
+#include "session.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <names/peers.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,14 +126,11 @@ static struct entry *entry_add(uint64_t cookie)
 	return e;
 }
 
-void sockets_note(int fd, const struct socket_note *note)
+static void note_here(uint64_t cookie, const struct socket_note *note)
 {
-	uint64_t cookie = sockets_cookie(fd);
 	struct lock_guard g;
 	struct entry *e;
 
-	if (!cookie)
-		return;
 	table_take(&g);
 	e = entry_find(cookie);
 	if (!e)
@@ -144,6 +143,44 @@ void sockets_note(int fd, const struct socket_note *note)
 		memcpy(&e->peer, &note->peer, e->peer_len);
 	}
 	table_release(&g);
+}
+
+static void note_for_heirs(uint64_t cookie, const struct socket_note *note)
+{
+	struct peer p = { .shown_family = (sa_family_t)note->shown_family, .len = note->peer_len };
+	struct table *t = session_names();
+
+	if (!t || p.len > sizeof(p.addr))
+		return;
+	memcpy(&p.addr, &note->peer, p.len);
+	peers_note(t, cookie, &p);
+}
+
+void sockets_note(int fd, const struct socket_note *note)
+{
+	uint64_t cookie = sockets_cookie(fd);
+
+	if (!cookie)
+		return;
+	note_here(cookie, note);
+	if (note->state == SOCKET_PROXIED)
+		note_for_heirs(cookie, note);
+}
+
+bool sockets_inherit(int fd, struct socket_note *out)
+{
+	uint64_t cookie = sockets_cookie(fd);
+	struct table *t = cookie ? session_names() : NULL;
+	struct peer p;
+
+	if (!t || !peers_find(t, cookie, &p))
+		return false;
+	*out = (struct socket_note){ .state = SOCKET_PROXIED,
+		                     .shown_family = p.shown_family,
+		                     .peer_len = p.len };
+	memcpy(&out->peer, &p.addr, p.len);
+	note_here(cookie, out);
+	return true;
 }
 
 bool sockets_find(int fd, struct socket_note *out)

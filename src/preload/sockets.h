@@ -25,11 +25,17 @@ struct socket_note {
 /* The socket's cookie, or 0 where @fd is none. */
 uint64_t sockets_cookie(int fd);
 
-/* Remember. Where memory is short the note is lost, and getpeername() shows the proxy. */
+/* Remember; a connection also for programs that get the socket by exec. Where memory is short the note is lost, and getpeername() shows the proxy. */
 void sockets_note(int fd, const struct socket_note *note);
 
 /* What is known of @fd; costs no system call while nothing is remembered. */
 bool sockets_find(int fd, struct socket_note *out);
+
+/*
+ * @fd, of which nothing is known, is connected to the proxy: was that another program of the session, which
+ * then handed the socket over? What it noted is then known here too.
+ */
+bool sockets_inherit(int fd, struct socket_note *out);
 
 /* @fd is unconnected again. That it was swapped stays known. */
 void sockets_forget(int fd);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,30 @@ START_TEST(a_child_shows_the_peer)
 	}
 	waitpid(pid, &status, 0);
 	ck_assert_int_eq(status, 0);
+	close(fd);
+}
+END_TEST
+
+/* A program that gets the connected socket by exec still sees whom it talks to. */
+START_TEST(an_executed_program_shows_the_peer)
+{
+	socklen_t len;
+	struct sockaddr_storage want = under_look_up("ok.heir.test", AF_INET, 80, &len);
+	int fd = under_connect("ok.heir.test"), status;
+	char number[16], address[INET_ADDRSTRLEN];
+	pid_t pid;
+
+	fcntl(fd, F_SETFD, 0);
+	snprintf(number, sizeof(number), "%d", fd);
+	inet_ntop(AF_INET, &((struct sockaddr_in *)&want)->sin_addr, address, sizeof(address));
+	pid = fork();
+	if (pid == 0) {
+		execl("/proc/self/exe", "test", "peer-of", number, address, (char *)NULL);
+		_exit(99);
+	}
+	waitpid(pid, &status, 0);
+	ck_assert_int_eq(status, 0);
+	under_echo(fd);
 	close(fd);
 }
 END_TEST
@@ -174,13 +199,29 @@ static Suite *make(void)
 	tcase_add_test(tc, duplicates_show_the_peer);
 	tcase_add_test(tc, a_number_used_again_shows_its_own_peer);
 	tcase_add_test(tc, a_child_shows_the_peer);
+	tcase_add_test(tc, an_executed_program_shows_the_peer);
 	tcase_add_test(tc, a_short_buffer_is_cut_as_the_kernel_cuts);
 	tcase_add_test(tc, forty_threads_connect_a_hundred_times_each);
 	suite_add_tcase(s, tc);
 	return s;
 }
 
+/* an_executed_program_shows_the_peer: the executed half. */
+static int peer_of(int fd, const char *address)
+{
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+	char text[INET_ADDRSTRLEN];
+
+	if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0 || len != sizeof(sa))
+		return 1;
+	inet_ntop(AF_INET, &sa.sin_addr, text, sizeof(text));
+	return strcmp(text, address) == 0 && sa.sin_port == htons(80) ? 0 : 2;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 4 && strcmp(argv[1], "peer-of") == 0)
+		return peer_of(atoi(argv[2]), argv[3]);
 	return under_main(argc, argv, UNDER_IPV4, make);
 }

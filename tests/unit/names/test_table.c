@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <names/peers.h>
 #include <names/pool.h>
 #include <names/table.h>
 #include <pthread.h>
@@ -10,6 +11,8 @@
 #include <unit.h>
 
 #include "folder.h"
+
+#define FIXED_SIZE (4096 + PEERS_KNOWN * 48) /* head and peers */
 
 static struct table *open_shared(void)
 {
@@ -349,20 +352,20 @@ static void check_whole(const struct table *t, uint32_t deaths)
 
 START_TEST(kill_at_any_instant_leaves_at_most_an_orphan)
 {
-	enum { KILLS = 100 };
+	enum { KILLS = 100, NEW = 1000 }; /* KILLS * NEW fit into the table */
 	struct board *b = board_new();
 	uint64_t seed = unit_seed();
 	struct table *t = begin();
 	char name[64];
 
 	for (uint32_t round = 0; round < KILLS; round++) {
-		uint32_t target = table_count(t) + 1 + (uint32_t)unit_below(&seed, 900);
+		uint32_t target = table_count(t) + 1 + (uint32_t)unit_below(&seed, NEW - 100);
 		pid_t pid = fork();
 
 		if (pid == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			t = table_open(table_path, NULL);
-			for (uint32_t pick = 0;; pick = (pick + 1) % SHARED_NAMES) {
+			for (uint32_t pick = 0;; pick = (pick + 1) % NEW) {
 				uint32_t slot = 0;
 				size_t n = (size_t)sprintf(name, "%.*s%u.%u", (int)(pick % 30),
 				                           "abcdefghijklmnopqrstuvwxyzabcd", round,
@@ -376,7 +379,7 @@ START_TEST(kill_at_any_instant_leaves_at_most_an_orphan)
 			;
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);
 		ck_assert_int_eq(child_wait(pid), -1);
-		for (uint32_t i = 0; i < SHARED_NAMES; i++) {
+		for (uint32_t i = 0; i < NEW; i++) {
 			uint32_t slot = b->slots[0][i];
 
 			if (slot == 0)
@@ -404,8 +407,9 @@ START_TEST(damage_while_mapped_is_survived)
 	for (int round = 0; round < 60; round++) {
 		struct table *t = begin();
 		int fd = open(table_path, O_RDWR | O_CLOEXEC);
-		/* The head, the buckets and slots in use, the first records. */
-		static const off_t areas[] = { 0, 4096, 4096 + 65536, 4096 + 65536 + 524288 };
+		/* The head, the buckets and slots in use, the first records; see table_file.h. */
+		static const off_t areas[] = { 0, FIXED_SIZE, FIXED_SIZE + 65536,
+			                       FIXED_SIZE + 65536 + 524288 };
 		char name[256];
 		uint32_t slot;
 
@@ -443,7 +447,7 @@ START_TEST(ring_of_records_is_left)
 {
 	struct table *t = begin();
 	int fd = open(table_path, O_RDWR | O_CLOEXEC);
-	const uint32_t first = 4096 + 65536 + 524288;
+	const uint32_t first = FIXED_SIZE + 65536 + 524288;
 	uint32_t slot;
 
 	put(t, "a");

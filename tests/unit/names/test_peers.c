@@ -1,0 +1,124 @@
+#include "unit.h"
+
+#include <names/peers.h>
+#include <netinet/in.h>
+#include <pthread.h>
+
+static struct peer peer_of(uint32_t n)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		                  .sin_port = (in_port_t)n,
+		                  .sin_addr = { n * 2654435761u } };
+	struct peer p = { .len = sizeof(sa), .shown_family = AF_INET };
+
+	memcpy(&p.addr, &sa, sizeof(sa));
+	return p;
+}
+
+static bool is_peer_of(const struct peer *p, uint32_t n)
+{
+	struct peer want = peer_of(n);
+
+	return p->len == want.len && p->shown_family == want.shown_family &&
+	       memcmp(&p->addr, &want.addr, want.len) == 0;
+}
+
+START_TEST(what_was_noted_is_found_and_nothing_else)
+{
+	struct table *t = table_open(NULL, NULL);
+	struct peer p;
+
+	ck_assert(!peers_find(t, 1, &p));
+	ck_assert(!peers_find(t, 0, &p));
+	for (uint32_t i = 1; i <= 64; i++) {
+		p = peer_of(i);
+		peers_note(t, i, &p);
+	}
+	for (uint32_t i = 1; i <= 64; i++)
+		ck_assert(peers_find(t, i, &p) && is_peer_of(&p, i));
+	ck_assert(!peers_find(t, 65, &p));
+	p = peer_of(99);
+	peers_note(t, 7, &p);
+	ck_assert(peers_find(t, 7, &p) && is_peer_of(&p, 99));
+	table_close(t);
+}
+END_TEST
+
+START_TEST(the_newest_are_known)
+{
+	struct table *t = table_open(NULL, NULL);
+	struct peer p;
+	int known = 0;
+
+	for (uint32_t i = 1; i <= 10 * PEERS_KNOWN; i++) {
+		p = peer_of(i);
+		peers_note(t, i, &p);
+		ck_assert(peers_find(t, i, &p) && is_peer_of(&p, i));
+	}
+	for (uint32_t i = 1; i <= 10 * PEERS_KNOWN; i++) {
+		if (!peers_find(t, i, &p))
+			continue;
+		ck_assert(is_peer_of(&p, i));
+		known++;
+	}
+	ck_assert_int_eq(known, PEERS_KNOWN);
+	table_close(t);
+}
+END_TEST
+
+START_TEST(what_is_no_address_is_not_handed_out)
+{
+	struct table *t = table_open(NULL, NULL);
+	struct peer p = peer_of(1);
+
+	p.len = sizeof(p.addr) + 1;
+	peers_note(t, 5, &p);
+	ck_assert(!peers_find(t, 5, &p));
+	p = peer_of(1);
+	p.addr.sin6_family = AF_INET6; /* with an IPv4 address's length */
+	peers_note(t, 5, &p);
+	ck_assert(!peers_find(t, 5, &p));
+	table_close(t);
+}
+END_TEST
+
+static struct table *shared;
+
+/* Writers fight for the same places; whatever is read must be whole. */
+static void *fight(void *at)
+{
+	uint32_t first = (uint32_t)(uintptr_t)at;
+	uintptr_t wrong = 0;
+	struct peer p;
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint32_t n = 1 + (first + i) % 4096;
+
+		p = peer_of(n);
+		peers_note(shared, n, &p);
+		n = 1 + (first + i * 7) % 4096;
+		if (peers_find(shared, n, &p) && !is_peer_of(&p, n))
+			wrong++;
+	}
+	return (void *)wrong;
+}
+
+START_TEST(racing_writers_mix_nothing)
+{
+	pthread_t threads[8];
+	void *wrong;
+
+	shared = table_open(NULL, NULL);
+	for (uintptr_t i = 0; i < 8; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, fight, (void *)(i * 512)), 0);
+	for (int i = 0; i < 8; i++) {
+		pthread_join(threads[i], &wrong);
+		ck_assert_ptr_null(wrong);
+	}
+	table_close(shared);
+}
+END_TEST
+
+UNIT_MAIN("names peers", { what_was_noted_is_found_and_nothing_else, 0 },
+          { the_newest_are_known, 0 }, { what_is_no_address_is_not_handed_out, 0 },
+          { racing_writers_mix_nothing, 0 })
