@@ -34,8 +34,13 @@ static int check_config(void)
 		fprintf(stderr, "socksify: %s\n", cfg.complaint);
 		return EXIT_SOCKSIFY;
 	}
-	if (cfg.warning[0] && cfg.log >= LOG_LEVEL_WARN)
-		fprintf(stderr, "socksify: %s\n", cfg.warning);
+	/* Told here, once; with the proxy spelt out no program of the session tells it again. */
+	if (cfg.warning[0]) {
+		if (cfg.log >= LOG_LEVEL_WARN)
+			fprintf(stderr, "socksify: %s\n", cfg.warning);
+		if (setenv("SOCKSIFY_PROXY", cfg.proxy.label, 1) < 0)
+			return fail("SOCKSIFY_PROXY", err_text(errno));
+	}
 	return 0;
 }
 

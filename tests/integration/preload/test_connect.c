@@ -401,8 +401,12 @@ static Suite *make(void)
 
 int main(int argc, char **argv)
 {
-	/* The same facts hold where an AF_INET socket can't reach the proxy and is swapped. */
-	bool v6 = argc > 1 && strcmp(argv[1], "v6") == 0;
+	enum under_family family = UNDER_IPV4;
 
-	return under_main(argc, argv, v6 ? UNDER_IPV6 : UNDER_IPV4, make);
+	/* The same facts hold where an AF_INET socket can't reach the proxy and is swapped, and for a name. */
+	if (argc > 1 && strcmp(argv[1], "v6") == 0)
+		family = UNDER_IPV6;
+	else if (argc > 1 && strcmp(argv[1], "named") == 0)
+		family = UNDER_NAMED;
+	return under_main(argc, argv, family, make);
 }

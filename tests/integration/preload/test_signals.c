@@ -161,6 +161,16 @@ static void *connect_silent(void *at)
 	return NULL;
 }
 
+/*
+ * Unwinding a cancelled thread, gcc's address sanitizer takes its own write to the stack for an overrun of a
+ * frame that is gone.
+ */
+#ifdef __SANITIZE_ADDRESS__
+#define CANCELS false
+#else
+#define CANCELS true
+#endif
+
 START_TEST(a_thread_can_be_cancelled)
 {
 	int open_before;
@@ -218,7 +228,8 @@ static Suite *make(void)
 	tcase_add_loop_test(tc, ignored_and_blocked_signals_do_not_end_it, 0, 2);
 	tcase_add_test(tc, sndtimeo_makes_every_handler_end_it);
 	tcase_add_test(tc, a_handler_may_jump_out);
-	tcase_add_test(tc, a_thread_can_be_cancelled);
+	if (CANCELS)
+		tcase_add_test(tc, a_thread_can_be_cancelled);
 	tcase_add_test(tc, a_storm_of_restarting_signals_delays_nothing);
 	suite_add_tcase(s, tc);
 	return s;

@@ -42,22 +42,23 @@ static int start_proxy(enum under_family family)
 
 static void run_under_library(char **argv, enum under_family family)
 {
+	static const char *const hosts[] = {
+		[UNDER_IPV4] = "127.0.0.1",
+		[UNDER_IPV6] = "[::1]",
+		[UNDER_NAMED] = "localhost",
+	};
 	char text[64];
 	int port = start_proxy(family);
 
 	snprintf(text, sizeof(text), "%d", port);
 	setenv(PORT_VARIABLE, text, 1);
-	snprintf(text, sizeof(text), "socks5h://%s:%d",
-	         family == UNDER_IPV6 ? "[::1]" : "127.0.0.1", port);
+	snprintf(text, sizeof(text), "socks5h://%s:%d", hosts[family], port);
 	setenv("SOCKSIFY_PROXY", text, 1);
 	setenv("SOCKSIFY_TIMEOUT", "2", 0);
 	setenv("SOCKSIFY_LOG", "error", 0);
 	setenv("LD_PRELOAD", getenv("LIBSOCKSIFY"), 1);
-	/*
-	 * The sanitizer comes with the program, which is early enough; a cancelled thread leaves stack that its
-	 * alternate stack's check takes for poisoned.
-	 */
-	setenv("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0:use_sigaltstack=0", 1);
+	/* The sanitizer's runtime comes with the program, which is early enough. */
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0", 1);
 	execv("/proc/self/exe", argv);
 	perror("exec");
 	exit(99);

@@ -23,10 +23,14 @@
  *   close.*    grants and closes
  * Addresses are granted like ok.*; 203.0.113.5 is refused.
  */
-enum under_family { UNDER_IPV4, UNDER_IPV6 };
+enum under_family {
+	UNDER_IPV4,
+	UNDER_IPV6,
+	UNDER_NAMED, /* 127.0.0.1, called localhost, which may be ::1 as well */
+};
 
 /*
- * main() of a test program. @family: where the proxy listens; @make adds the suites.
+ * main() of a test program. @family: where the proxy listens and how it is called; @make adds the suites.
  * Environment: LIBSOCKSIFY is the library's path.
  */
 int under_main(int argc, char **argv, enum under_family family, Suite *(*make)(void));
