@@ -28,17 +28,23 @@ static int fail(const char *what, const char *why)
 static int check_config(void)
 {
 	static struct config cfg;
+	const char *lower = getenv("all_proxy");
 
 	config_read(&cfg, getenv, LOG_LEVEL_WARN);
 	if (cfg.broken) {
 		fprintf(stderr, "socksify: %s\n", cfg.complaint);
 		return EXIT_SOCKSIFY;
 	}
-	/* Told here, once; with the proxy spelt out no program of the session tells it again. */
+	/*
+	 * A foreign ALL_PROXY is told here, once: with the proxy spelt out no program of the session tells it
+	 * again. The label has no credentials, and needs none: it is the default's where all_proxy is not it.
+	 */
 	if (cfg.warning[0]) {
 		if (cfg.log >= LOG_LEVEL_WARN)
 			fprintf(stderr, "socksify: %s\n", cfg.warning);
-		if (setenv("SOCKSIFY_PROXY", cfg.proxy.label, 1) < 0)
+		if (!lower || !lower[0] || url_is_foreign(lower))
+			lower = cfg.proxy.label;
+		if (setenv("SOCKSIFY_PROXY", lower, 1) < 0)
 			return fail("SOCKSIFY_PROXY", err_text(errno));
 	}
 	return 0;
