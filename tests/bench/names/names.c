@@ -1,0 +1,78 @@
+/*
+ * What a name costs: a hit, a miss, an address turned back into its name, a new name, and a first look at
+ * the table by another process. Usage: names [HOW MANY NAMES]
+ */
+#include <names/table.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOKUPS 5000000u
+
+static double now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void tell(const char *what, double began, double n)
+{
+	printf("%-28s %8.1f ns\n", what, (now_ns() - began) / n);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000;
+	char(*names)[32] = calloc(count, sizeof(*names)), path[64];
+	size_t *lens = calloc(count, sizeof(*lens)), sum = 0;
+	struct table *t;
+	uint32_t slot;
+	double began;
+	int why;
+
+	if (count == 0 || !names || !lens)
+		return 1;
+	snprintf(path, sizeof(path), "/dev/shm/socksify-bench-%ld", (long)getpid());
+	for (unsigned i = 0; i < count; i++)
+		lens[i] = (size_t)snprintf(names[i], sizeof(names[i]), "host%u.example.org", i);
+	began = now_ns();
+	t = table_open(path, &why);
+	tell("make the table", began, 1);
+	if (!t || why != 0)
+		return 1;
+	began = now_ns();
+	for (unsigned i = 0; i < count; i++)
+		if (table_put(t, names[i], lens[i], &slot) < 0)
+			return 1;
+	tell("new name", began, count);
+	began = now_ns();
+	for (unsigned i = 0; i < LOOKUPS; i++)
+		sum += table_find(t, names[i % count], lens[i % count]);
+	tell("hit", began, LOOKUPS);
+	began = now_ns();
+	for (unsigned i = 0; i < LOOKUPS; i++)
+		sum += table_find(t, names[i % count], lens[i % count] - 1);
+	tell("miss", began, LOOKUPS);
+	began = now_ns();
+	for (unsigned i = 0; i < LOOKUPS; i++)
+		sum += (size_t)table_name(t, 1 + i % count, NULL)[0];
+	tell("address to name", began, LOOKUPS);
+	table_close(t);
+	began = now_ns();
+	for (int i = 0; i < 1000; i++) {
+		t = table_open(path, &why);
+		sum += table_find(t, names[0], lens[0]);
+		table_close(t);
+	}
+	tell("open, find, close", began, 1000);
+	unlink(path);
+	/* The sum is told so that no look-up can be left out. */
+	printf("%u names, check %zu\n", count, sum);
+	free(names);
+	free(lens);
+	return 0;
+}
