@@ -39,10 +39,13 @@ CLANG_NEEDS='
 clang clang
 libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan-*.a
 '
+COVERAGE_NEEDS='
+gcovr gcovr
+'
 LINT_NEEDS='
 git git
 clang-format clang-format
-cppcheck cppcheck
+clang-tidy clang-tidy
 shellcheck shellcheck
 mandoc mandoc
 '

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs meson's tests of a build and tells each in a line: "ok LABEL: NAME", "FAIL ...", "skip ...".
 
-Usage: report.py LABEL BUILD [MESON-TEST-OPTIONS...] [--skip NAME]...
+Usage: report.py LABEL BUILD [MESON-TEST-OPTIONS...] [--skip NAME[=REASON]]...
 
-A test that tells such lines itself counts by them, not as one.
+A test that tells such lines itself counts by them, not as one. A skipped test is told where a reason is given.
 """
 
 import json
@@ -41,20 +41,38 @@ def tell(label, entry):
 
 def main():
     label, build, *rest = sys.argv[1:]
-    skip = {rest.pop(i + 1) for i in reversed(range(len(rest))) if rest[i] == "--skip"}
+    skip = dict(
+        rest.pop(i + 1).partition("=")[::2]
+        for i in reversed(range(len(rest)))
+        if rest[i] == "--skip"
+    )
     options = [word for word in rest if word != "--skip"]
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.remove(log)
     names = []
     if skip:
-        listed = subprocess.run(["meson", "test", "-C", build, "--list", *options], capture_output=True, text=True, check=False)
-        names = [line.split(" / ")[-1].strip() for line in listed.stdout.splitlines() if " / " in line]
+        listed = subprocess.run(
+            ["meson", "test", "-C", build, "--list", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        names = [
+            line.split(" / ")[-1].strip() for line in listed.stdout.splitlines() if " / " in line
+        ]
+        for name, reason in skip.items():
+            if reason and name in names:
+                print(f"skip {label}: {name}: {reason}")
         names = [name for name in dict.fromkeys(names) if name not in skip]
         if not names:
             return 0
-    done = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--num-processes", "2", *options, *names],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["meson", "test", "-C", build, "--no-rebuild", "--num-processes", "2", *options, *names],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if not os.path.exists(log):
         print(f"FAIL {label}: no test ran\n{indent(done.stdout + done.stderr)}")
         return 1

@@ -189,7 +189,7 @@ static void head_init(struct table *t, uint32_t slots_grown, uint32_t records_gr
 
 struct table *table_file_private(void)
 {
-	struct table *t;
+	struct table *t = NULL;
 
 	if (map(-1, &full_size, &t) < 0 && map(-1, &small_size, &t) < 0)
 		return NULL;

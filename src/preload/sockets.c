@@ -11,8 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* uthash's default for want of memory is exit(), which is not ours to call. */
-#define HASH_NONFATAL_OOM 1
+/*
+ * uthash's default for want of memory is exit(), which is not ours to call; its default hash falls through its
+ * cases in a way that clang warns of, and a cookie needs no more than its low bits spread.
+ */
+#define HASH_NONFATAL_OOM              1
+#define HASH_FUNCTION(key, len, hashv) ((hashv) = cookie_hash(key))
 #include <uthash.h>
 
 #define SWEEP_FIRST 256 /* entries before the first look at what is still open */
@@ -26,6 +30,14 @@ struct entry {
 	struct sockaddr_in6 peer; /* the larger of the two families */
 	UT_hash_handle hh;
 };
+
+static unsigned cookie_hash(const void *key)
+{
+	uint64_t cookie;
+
+	memcpy(&cookie, key, sizeof(cookie));
+	return (unsigned)(cookie * 0x9e3779b97f4a7c15u >> 32);
+}
 
 static struct entry *entries; /* under the lock */
 static size_t sweep_at = SWEEP_FIRST;

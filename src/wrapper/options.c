@@ -21,8 +21,8 @@ static const char epilogue[] =
 	"\n"
 	"Without -x and without these variables the proxy is socks5h://127.0.0.1:1080, where\n"
 	"socksifyd listens by default.\n"
-	"Exit status: PROGRAM's own; 125 socksify failed, 126 PROGRAM can't be run, 127 not "
-        "found.\n";
+	"Exit status: PROGRAM's own; 125 socksify failed, 126 PROGRAM can't be run,\n"
+	"127 PROGRAM was not found.\n";
 
 static void print_help(void)
 {

@@ -43,7 +43,7 @@ class Story:
 
 def story(proxies=PROXIES, ways=WAYS, users=USERS, needs=(), leaks=False, ipv6=False):
     """
-    leaks  a control: it passes only if the watcher sees packets that went past the proxy
+    leaks  a control: it passes only if the watcher sees packets that went past the proxy; "dns": and questions
     ways   beside the usual two, "bare": as it is, without the library
     proxies  beside the usual two, "none"
     """
@@ -100,7 +100,9 @@ class Cell:
         elif self.way == "proxychains4":
             path = os.path.join(self.scratch, "proxychains.conf")
             with open(path, "w", encoding="ascii") as f:
-                f.write(f"strict_chain\nproxy_dns\n[ProxyList]\nsocks5 {world.PROXY4} {self.port}\n")
+                f.write(
+                    f"strict_chain\nproxy_dns\n[ProxyList]\nsocks5 {world.PROXY4} {self.port}\n"
+                )
             os.chmod(path, 0o644)
             argv = ["proxychains4", "-q", "-f", path, *argv]
         return argv, env
@@ -118,7 +120,16 @@ class Cell:
         if self.user == "nobody" and not self.kit.real_root:
             # In the rootless world nobody is a user namespace deeper; unshare itself stays unpreloaded.
             keep = [f"{k}={v}" for k, v in whole.items()]
-            argv = ["unshare", "-U", "--map-user=65534", "--map-group=65534", "env", "-i", *keep, *argv]
+            argv = [
+                "unshare",
+                "-U",
+                "--map-user=65534",
+                "--map-group=65534",
+                "env",
+                "-i",
+                *keep,
+                *argv,
+            ]
             whole = {"PATH": whole["PATH"]}
         with subprocess.Popen(
             argv,
@@ -145,7 +156,9 @@ class Cell:
         if out is not None:
             want = out.encode() if isinstance(out, str) else out
             if stdout != want:
-                raise Failed(f"standard output is {stdout[:200]!r}, {len(stdout)} octets; wanted {want[:200]!r}, {len(want)}")
+                raise Failed(
+                    f"standard output is {stdout[:200]!r}, {len(stdout)} octets; wanted {want[:200]!r}, {len(want)}"
+                )
         return result
 
     def enter(self):
@@ -177,14 +190,21 @@ def tell(one, cell, watch):
         problem = str(e)
     except OSError as e:
         problem = f"{type(e).__name__}: {e}"
-    allowed, others = watch.take()
+    others = watch.take()
     if one.leaks:
         if not others:
-            problem = problem or "the watcher saw no packet of a program that was not kept from the network"
+            problem = (
+                problem
+                or "the watcher saw no packet of a program that was not kept from the network"
+            )
+        elif one.leaks == "dns" and not any(p.is_dns for p in others):
+            problem = problem or "the watcher saw no question to the nameserver"
     elif others:
         dns = sum(p.is_dns for p in others)
         seen = "\n".join(f"    {p}" for p in others[:20])
-        problem = (problem + "; " if problem else "") + f"{len(others)} packets went past the proxy, {dns} of them DNS:\n{seen}"
+        problem = (
+            problem + "; " if problem else ""
+        ) + f"{len(others)} packets went past the proxy, {dns} of them DNS:\n{seen}"
     if problem:
-        return f"{problem}\n    ({allowed} packets to the proxy)\n{cell.report()}"
+        return f"{problem}\n{cell.report()}"
     return None

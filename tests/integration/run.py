@@ -32,10 +32,23 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", help="build directory with src/wrapper, src/preload, src/server")
     parser.add_argument("--server", help="another socksifyd, such as one with sanitizers")
-    parser.add_argument("--preload-first", default="", help="a library to preload before ours: a sanitizer's runtime")
-    parser.add_argument("--filter", action="append", default=[], help="only cells whose name holds this text")
-    parser.add_argument("--way", action="append", default=[], help="instead of wrapper and preload: proxychains4, bare")
-    parser.add_argument("--proxy", action="append", default=[], help="only through this one; others are not started")
+    parser.add_argument(
+        "--preload-first",
+        default="",
+        help="a library to preload before ours: a sanitizer's runtime",
+    )
+    parser.add_argument(
+        "--filter", action="append", default=[], help="only cells whose name holds this text"
+    )
+    parser.add_argument(
+        "--way",
+        action="append",
+        default=[],
+        help="instead of wrapper and preload: proxychains4, bare",
+    )
+    parser.add_argument(
+        "--proxy", action="append", default=[], help="only through this one; others are not started"
+    )
     parser.add_argument("--patience", type=int, default=1, help="factor for every time-out")
     parser.add_argument("--label", default="", help="stands before each cell's name")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
@@ -50,13 +63,32 @@ def outside(args):
     flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if not real_root:
         flags += ["--user", "--map-root-user"]
-    probe = subprocess.run(["unshare", *flags, "ip", "link", "add", "dev", "probe0", "type", "veth", "peer", "name", "probe1"],
-                           capture_output=True, text=True, check=False)
+    probe = subprocess.run(
+        [
+            "unshare",
+            *flags,
+            "ip",
+            "link",
+            "add",
+            "dev",
+            "probe0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "probe1",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if probe.returncode != 0 and real_root:
         # Root of a container, perhaps: what it lacks a user namespace may still give.
         real_root = False
         flags += ["--user", "--map-root-user"]
-        probe = subprocess.run(["unshare", *flags, "true"], capture_output=True, text=True, check=False)
+        probe = subprocess.run(
+            ["unshare", *flags, "true"], capture_output=True, text=True, check=False
+        )
     if probe.returncode != 0:
         print(f"skip stories: no private network here: {' '.join(probe.stderr.split())}")
         return 77
@@ -82,7 +114,9 @@ def load_stories(names):
     for name in names or known:
         if name not in known:
             sys.exit(f"no story file {name}; there are: {' '.join(known)}")
-        spec = importlib.util.spec_from_file_location("stories_" + name, os.path.join(folder, name + ".py"))
+        spec = importlib.util.spec_from_file_location(
+            "stories_" + name, os.path.join(folder, name + ".py")
+        )
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
 
@@ -90,7 +124,11 @@ def load_stories(names):
 def cells(args):
     for one in harness.stories:
         ways = args.way if args.way and one.ways == harness.WAYS else one.ways
-        proxies = [p for p in one.proxies if p in args.proxy or p == "none"] if args.proxy else one.proxies
+        proxies = (
+            [p for p in one.proxies if p in args.proxy or p == "none"]
+            if args.proxy
+            else one.proxies
+        )
         for proxy, way, user in itertools.product(proxies, ways, one.users):
             name = f"{one.name}[{proxy},{way},{user}]"
             if all(text in name for text in args.filter):
@@ -126,7 +164,7 @@ def inside(args):
                 note("skip", name, str(e))
                 continue
             note("FAIL" if problem else "ok", name, problem or "")
-        _, late = eyes.take()
+        late = eyes.take()
         note("FAIL" if late else "ok", "nothing-afterwards", "; ".join(map(str, late)))
     finally:
         for name, problem in kit.stop():

@@ -75,8 +75,12 @@ class Kit:
         absent = {}
         self.make_keys()
         self.make_repository()
-        targets = self.spawn("targets", [sys.executable, os.path.join(HERE, "targets.py"), self.scratch],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        targets = self.spawn(
+            "targets",
+            [sys.executable, os.path.join(HERE, "targets.py"), self.scratch],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         if targets.stdout.readline() != b"ready\n":
             raise RuntimeError("the targets did not start:\n" + self.log_text("targets"))
         if self.wanted and "socksifyd" not in self.wanted:
@@ -86,8 +90,11 @@ class Kit:
         else:
             absent["socksifyd"] = "neither --build nor --server is given"
         if shutil.which("microsocks"):
-            self.spawn("microsocks", ["microsocks", "-i", world.PROXY4, "-p", str(ports["microsocks"])],
-                       stdout=subprocess.DEVNULL)
+            self.spawn(
+                "microsocks",
+                ["microsocks", "-i", world.PROXY4, "-p", str(ports["microsocks"])],
+                stdout=subprocess.DEVNULL,
+            )
             self.wait_listening(ports["microsocks"])
         else:
             absent["microsocks"] = "Debian's microsocks is not installed"
@@ -104,7 +111,9 @@ class Kit:
             argv += ["--listen", f"[{world.PROXY6}]:{port}"]
         argv += ["--hosts", self.place.targets_file]
         # It refuses to be open to all, and rightly so.
-        text = subprocess.run([self.server, "--help"], capture_output=True, text=True, check=False).stdout
+        text = subprocess.run(
+            [self.server, "--help"], capture_output=True, text=True, check=False
+        ).stdout
         if "--allow " in text:
             argv += ["--allow", "192.0.2.0/24", "--allow", "2001:db8:2::/64"]
         if "--allow-to " in text:
@@ -137,11 +146,15 @@ class Kit:
 
     def start_sshd(self):
         """As an ordinary user: no PAM, no privileged child, no account of this machine."""
-        config = self.place.file("sshd_config", SSHD_CONFIG.format(address=world.SHELL4, scratch=self.scratch))
+        config = self.place.file(
+            "sshd_config", SSHD_CONFIG.format(address=world.SHELL4, scratch=self.scratch)
+        )
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w", encoding="ascii") as f:
             f.write("0")
         sshd = shutil.which("sshd")
-        self.spawn("sshd", self.as_nobody([sshd, "-D", "-e", "-f", config]), stdin=subprocess.DEVNULL)
+        self.spawn(
+            "sshd", self.as_nobody([sshd, "-D", "-e", "-f", config]), stdin=subprocess.DEVNULL
+        )
         self.wait_listening(22)
 
     def make_keys(self):
@@ -150,12 +163,36 @@ class Kit:
 
         names = f"subjectAltName=DNS:web.test,DNS:v4only.test,DNS:v6only.test,IP:{world.WEB4},IP:{world.WEB6}"
         if shutil.which("openssl"):
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                            "-days", "2", "-subj", "/CN=web.test", "-addext", names,
-                            "-keyout", path("web.key"), "-out", path("web.pem")], check=True, capture_output=True)
+            subprocess.run(
+                [
+                    "openssl",
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                    "-nodes",
+                    "-days",
+                    "2",
+                    "-subj",
+                    "/CN=web.test",
+                    "-addext",
+                    names,
+                    "-keyout",
+                    path("web.key"),
+                    "-out",
+                    path("web.pem"),
+                ],
+                check=True,
+                capture_output=True,
+            )
         if shutil.which("ssh-keygen"):
             for name in ("host_key", "user_key"):
-                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path(name)], check=True)
+                subprocess.run(
+                    ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path(name)],
+                    check=True,
+                )
                 self.owned(path(name), "nobody")
             with open(path("host_key.pub"), encoding="ascii") as f:
                 self.place.file("known_hosts", f"shell.test,{world.SHELL4} " + f.read())
@@ -165,13 +202,27 @@ class Kit:
             return
         bare = os.path.join(self.scratch, "repositories", "story.git")
         os.makedirs(bare)
-        env = {"PATH": os.environ["PATH"], "HOME": self.scratch, "GIT_CONFIG_NOSYSTEM": "1",
-               "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@web.test", "GIT_AUTHOR_DATE": "1700000000 +0000",
-               "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@web.test", "GIT_COMMITTER_DATE": "1700000000 +0000"}
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": self.scratch,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@web.test",
+            "GIT_AUTHOR_DATE": "1700000000 +0000",
+            "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a@web.test",
+            "GIT_COMMITTER_DATE": "1700000000 +0000",
+        }
 
         def git(*args, stdin=""):
-            return subprocess.run(["git", "-C", bare, *args], input=stdin, env=env, text=True, check=True,
-                                  capture_output=True).stdout.strip()
+            return subprocess.run(
+                ["git", "-C", bare, *args],
+                input=stdin,
+                env=env,
+                text=True,
+                check=True,
+                capture_output=True,
+            ).stdout.strip()
 
         git("init", "-q", "--bare", "-b", "main")
         blob = git("hash-object", "-w", "--stdin", stdin="once upon a time\n")
@@ -206,4 +257,6 @@ class Kit:
                 problem = f"status {status}"
             elif any(mark in text for mark in SANITIZER_MARKS):
                 problem = "a sanitizer complains"
-            yield "socksifyd-ends-well", problem and problem + ":\n" + text[-3000:].decode("utf-8", "replace")
+            yield "socksifyd-ends-well", problem and problem + ":\n" + text[-3000:].decode(
+                "utf-8", "replace"
+            )

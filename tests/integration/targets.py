@@ -24,7 +24,9 @@ LATE_PORT = 7000
 
 def pattern(n):
     """Octets in which a lost, doubled or moved block shows."""
-    return b"".join(hashlib.sha256(i.to_bytes(8, "big")).digest() for i in range((n + 31) // 32))[:n]
+    return b"".join(hashlib.sha256(i.to_bytes(8, "big")).digest() for i in range((n + 31) // 32))[
+        :n
+    ]
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
@@ -69,7 +71,9 @@ class Pages(http.server.BaseHTTPRequestHandler):
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "REMOTE_ADDR": self.client_address[0],
         }
-        done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, env=env, capture_output=True, check=False
+        )
         head, _, out = done.stdout.partition(b"\r\n\r\n")
         lines = [line.partition(": ") for line in head.decode().split("\r\n")]
         fields = {name.lower(): value for name, _, value in lines}
@@ -140,7 +144,12 @@ def dns_answer(query):
             data = socket.inet_pton(family, text)
             answers.append(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data)) + data)
     rcode = 0 if name in world.NAMES else 3
-    return query[:2] + struct.pack("!HHHHH", 0x8180 | rcode, 1, len(answers), 0, 0) + question + b"".join(answers)
+    return (
+        query[:2]
+        + struct.pack("!HHHHH", 0x8180 | rcode, 1, len(answers), 0, 0)
+        + question
+        + b"".join(answers)
+    )
 
 
 def serve_dns(sock):

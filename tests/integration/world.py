@@ -57,7 +57,9 @@ def sysctl(key, value):
 
 
 def ip_batch(family, lines):
-    subprocess.run(["ip", family, "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
+    subprocess.run(
+        ["ip", family, "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True
+    )
 
 
 def quiet_ipv6():
@@ -95,7 +97,12 @@ class World:
         targets = "".join(f"{a} {n}\n" for n, addrs in NAMES.items() for a in addrs)
         bind("/etc/hosts", self.file("server-hosts", hosts + targets))
         bind("/etc/resolv.conf", self.file("server-resolv.conf", f"nameserver {NAMESERVER}\n"))
-        bind("/etc/nsswitch.conf", self.file("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"))
+        bind(
+            "/etc/nsswitch.conf",
+            self.file(
+                "nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"
+            ),
+        )
         bind("/etc/passwd", self.file("passwd", PASSWD))
         bind("/etc/group", self.file("group", GROUP))
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "none", "/dev/shm"], check=True)
@@ -133,13 +140,28 @@ class World:
     def link(self):
         mac = {"s0": "02:00:00:00:00:01", "c0": "02:00:00:00:00:02"}
         peer = f"peer name c0 address {mac['c0']} netns {self.holder}"
-        ip_batch("-4", ["link set dev lo up", f"link add dev s0 address {mac['s0']} type veth {peer}", "link set dev s0 up"])
+        ip_batch(
+            "-4",
+            [
+                "link set dev lo up",
+                f"link add dev s0 address {mac['s0']} type veth {peer}",
+                "link set dev s0 up",
+            ],
+        )
         # Without it the kernel drops, where it should say "unreachable"; no rule forwards anything.
         sysctl("ipv4/conf/s0/forwarding", "1")
         with self.client():
             quiet_ipv6()
             ip_batch("-4", ["link set dev lo up", "link set dev c0 up"])
-        self.address("-4", mac, f"{PROXY4}/32", f"{CLIENT4}/32", "", [NAMESERVER, WEB4, SHELL4], [PROXY4, NAMESERVER])
+        self.address(
+            "-4",
+            mac,
+            f"{PROXY4}/32",
+            f"{CLIENT4}/32",
+            "",
+            [NAMESERVER, WEB4, SHELL4],
+            [PROXY4, NAMESERVER],
+        )
         if self.has_ipv6:
             self.address("-6", mac, f"{PROXY6}/128", f"{CLIENT6}/128", "nodad", [WEB6], [PROXY6])
 
@@ -148,18 +170,26 @@ class World:
         proxy, host = server.split("/")[0], client.split("/")[0]
         commands = [f"addr add {server} dev s0 {flags}"]
         commands += [f"addr add {a} dev lo {flags}" for a in others]
-        commands += [f"neigh replace {host} lladdr {mac['c0']} nud permanent dev s0", f"route add {client} dev s0"]
+        commands += [
+            f"neigh replace {host} lladdr {mac['c0']} nud permanent dev s0",
+            f"route add {client} dev s0",
+        ]
         # From the link only these are at home: the rules stand before the one for local addresses.
         commands += ["rule add pref 300 lookup local", "rule del pref 0"]
-        commands += [f"rule add pref {100 + i} iif s0 to {a} lookup local" for i, a in enumerate(reachable)]
+        commands += [
+            f"rule add pref {100 + i} iif s0 to {a} lookup local" for i, a in enumerate(reachable)
+        ]
         commands += ["rule add pref 200 iif s0 unreachable"]
         ip_batch(family, commands)
         with self.client():
-            ip_batch(family, [
-                f"addr add {client} dev c0 {flags}",
-                f"neigh replace {proxy} lladdr {mac['s0']} nud permanent dev c0",
-                f"route add default via {proxy} dev c0 onlink",
-            ])
+            ip_batch(
+                family,
+                [
+                    f"addr add {client} dev c0 {flags}",
+                    f"neigh replace {proxy} lladdr {mac['s0']} nud permanent dev c0",
+                    f"route add default via {proxy} dev c0 onlink",
+                ],
+            )
 
     def client(self):
         """with world.client(): this thread, and what it starts, is in the client's network."""

@@ -14,7 +14,9 @@ import tempfile
 # All of them glibc's own; the last ones are apart from libc.so.6 before glibc 2.34.
 NEEDED = re.compile(r"libc\.so\.6|libdl\.so\.2|libpthread\.so\.0|ld-linux.*\.so\.\d")
 # Runtimes of the sanitizers, in builds that have them.
-SANITIZER = re.compile(r"lib(asan|ubsan|tsan|lsan)\.so|libclang_rt\.|libgcc_s\.so|libm\.so|librt\.so|libstdc\+\+")
+SANITIZER = re.compile(
+    r"lib(asan|ubsan|tsan|lsan)\.so|libclang_rt\.|libgcc_s\.so|libm\.so|librt\.so|libstdc\+\+"
+)
 ROW = re.compile(r"^HOOK\w*\(\s*[^,]+,\s*(\w+)\s*,", re.M)
 
 
@@ -42,7 +44,9 @@ def check_exports(hooks, library, sanitized):
     for name in sorted(set(want) - set(have)):
         yield f"{library}: {name} has a row in {hooks}, but is not exported"
     for name in sorted(set(have) - set(want)):
-        if not (sanitized and name.startswith(("__asan", "__ubsan", "__odr_asan", "__tsan", "__sancov"))):
+        if not (
+            sanitized and name.startswith(("__asan", "__ubsan", "__odr_asan", "__tsan", "__sancov"))
+        ):
             yield f"{library}: exports {name}, which has no row in {hooks}"
     for name in sorted(set(want) & set(have)):
         if have[name] not in "TtWi":

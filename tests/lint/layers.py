@@ -28,23 +28,43 @@ PRIVATE = {"preload", "wrapper", "server"}
 
 PURE = {"socks", "dns"}
 PURE_HEADERS = {
-    "time.h": "reads clocks", "sys/time.h": "reads clocks", "base/clock.h": "reads clocks",
-    "fcntl.h": "opens files", "unistd.h": "reads files", "sys/stat.h": "reads files", "dirent.h": "reads files",
-    "sys/mman.h": "maps memory", "malloc.h": "allocates", "alloca.h": "allocates", "uthash.h": "allocates",
-    "sys/socket.h": "makes sockets", "base/sys.h": "makes system calls", "poll.h": "waits", "netdb.h": "resolves names",
-    "sys/epoll.h": "waits", "pthread.h": "makes threads", "signal.h": "handles signals",
+    "time.h": "reads clocks",
+    "sys/time.h": "reads clocks",
+    "base/clock.h": "reads clocks",
+    "fcntl.h": "opens files",
+    "unistd.h": "reads files",
+    "sys/stat.h": "reads files",
+    "dirent.h": "reads files",
+    "sys/mman.h": "maps memory",
+    "malloc.h": "allocates",
+    "alloca.h": "allocates",
+    "uthash.h": "allocates",
+    "sys/socket.h": "makes sockets",
+    "base/sys.h": "makes system calls",
+    "poll.h": "waits",
+    "netdb.h": "resolves names",
+    "sys/epoll.h": "waits",
+    "pthread.h": "makes threads",
+    "signal.h": "handles signals",
 }
 PURE_CALLS = {
-    **dict.fromkeys(("malloc", "calloc", "realloc", "reallocarray", "free", "strdup", "strndup", "asprintf"), "allocates"),
+    **dict.fromkeys(
+        ("malloc", "calloc", "realloc", "reallocarray", "free", "strdup", "strndup", "asprintf"),
+        "allocates",
+    ),
     **dict.fromkeys(("getenv", "secure_getenv", "setenv"), "reads the environment"),
     **dict.fromkeys(("time", "clock_gettime", "gettimeofday"), "reads a clock"),
-    **dict.fromkeys(("open", "openat", "fopen", "read", "write", "close", "fread", "fwrite"), "touches a file"),
+    **dict.fromkeys(
+        ("open", "openat", "fopen", "read", "write", "close", "fread", "fwrite"), "touches a file"
+    ),
     **dict.fromkeys(("socket", "connect", "send", "recv", "poll"), "touches a socket"),
 }
 OPENS_NO_SOCKET = {"base", "socks", "dns", "launch", "config", "names"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
-COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+COMMENT_OR_STRING = re.compile(
+    r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S
+)
 
 
 def blank(match):
@@ -70,7 +90,11 @@ def check_includes(tree, path, text, room):
         other = name.split("/")[0] if "/" in name else None
         if quote == '"' and "/" in name:
             yield line, f'includes "{name}": a quoted include is for a header beside the file'
-        elif quote == '"' and not os.path.exists(os.path.join(tree, "src", room, name)) and not path.startswith("include/"):
+        elif (
+            quote == '"'
+            and not os.path.exists(os.path.join(tree, "src", room, name))
+            and not path.startswith("include/")
+        ):
             yield line, f'includes "{name}", which does not stand beside it'
         elif other in ROOMS and other != room:
             if other in PRIVATE:
@@ -86,7 +110,9 @@ def check_calls(text, room):
     bare = COMMENT_OR_STRING.sub(blank, text)
     banned = dict(PURE_CALLS) if room in PURE else {}
     if room in OPENS_NO_SOCKET:
-        banned.setdefault("socket", "opens a socket, which is for tunnel and what stands right of it")
+        banned.setdefault(
+            "socket", "opens a socket, which is for tunnel and what stands right of it"
+        )
     for name, why in banned.items():
         # Not a member's call, nor part of a longer name.
         for match in re.finditer(rf"(?<![\w.>]){name}[ \t]*\(", bare):
@@ -106,11 +132,16 @@ def check_tree(tree):
                 seen += 1
                 room = room_of(path)
                 if room not in ROOMS:
-                    faults.append(f"{path}:1: stands in no known room; tests/lint/layers.py lists them")
+                    faults.append(
+                        f"{path}:1: stands in no known room; tests/lint/layers.py lists them"
+                    )
                     continue
                 with open(os.path.join(tree, path), encoding="utf-8") as f:
                     text = f.read()
-                for line, what in (*check_includes(tree, path, text, room), *check_calls(text, room)):
+                for line, what in (
+                    *check_includes(tree, path, text, room),
+                    *check_calls(text, room),
+                ):
                     faults.append(f"{path}:{line}: {what}")
     return sorted(faults), seen
 
@@ -126,12 +157,20 @@ CASES = [
     ("src/wrapper/a.c", '#include "real.h"\n', "does not stand beside it"),
     ("src/socks/a.c", "#include <time.h>\n", "reads clocks"),
     ("src/socks/a.c", "void f(void)\n{\n\tg(malloc(1));\n}\n", "src/socks/a.c:3: calls malloc()"),
-    ("src/dns/a.c", "int f(void) { return getenv(\"A\") != 0; }\n", "reads the environment"),
+    ("src/dns/a.c", 'int f(void) { return getenv("A") != 0; }\n', "reads the environment"),
     ("src/names/a.c", "int f(void) { return socket(1, 2, 3); }\n", "opens a socket"),
     ("src/attic/a.c", "", "no known room"),
     ("src/tunnel/a.c", "#include <names/table.h>\nint f(void) { return socket(1, 2, 3); }\n", None),
-    ("src/socks/a.c", "/* malloc(1) */ const char *s = \"time(0)\"; int g(void) { return s->free(1); }\n", None),
-    ("src/names/a.c", "/* socket(2) */ int f(const struct sys *sys) { return sys->socket(1, 2, 3); }\n", None),
+    (
+        "src/socks/a.c",
+        '/* malloc(1) */ const char *s = "time(0)"; int g(void) { return s->free(1); }\n',
+        None,
+    ),
+    (
+        "src/names/a.c",
+        "/* socket(2) */ int f(const struct sys *sys) { return sys->socket(1, 2, 3); }\n",
+        None,
+    ),
 ]
 
 

@@ -30,7 +30,9 @@ def of_page(text):
     for line in text.splitlines():
         entry = line.startswith(".It ")
         if entry or tagged:
-            plain = line.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "").replace("\\fI", "")
+            plain = (
+                line.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "").replace("\\fI", "")
+            )
             plain = re.sub(r"\bFl Fl (\w)", r"--\1", plain)
             plain = re.sub(r"\bFl -(\w)", r"--\1", plain)
             plain = re.sub(r"\bFl (\w)", r"-\1", plain)
@@ -67,7 +69,9 @@ def read(*parts):
 
 def check(tree, programs):
     for page, program in programs:
-        helped = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+        helped = subprocess.run(
+            [program, "--help"], capture_output=True, text=True, check=True
+        ).stdout
         yield from compare(page, of_help(helped), of_page(read(tree, "man", page)))
     pages = read(tree, "man", "libsocksify.7") + read(tree, "man", "socksify.1")
     yield from check_keys(read(tree, "include", "config", "keys.def"), pages)
@@ -76,7 +80,9 @@ def check(tree, programs):
 def self_test():
     text = "Usage: x [-z]\n\n  -x, --proxy URL  a proxy, see --other\n      --help       this text\n  A=b\n"
     mdoc = ".It Fl x Ar URL , Fl Fl proxy Ar URL\nsee\n.Fl Fl nothing\n.It Fl -help\n"
-    man = ".TP\n.BR \\-x \", \" \\-\\-proxy \" URL\"\na proxy, see \\-\\-other\n.TP\n\\fB\\-\\-help\\fR\n"
+    man = (
+        '.TP\n.BR \\-x ", " \\-\\-proxy " URL"\na proxy, see \\-\\-other\n.TP\n\\fB\\-\\-help\\fR\n'
+    )
     want = {"-x", "--proxy", "--help"}
     keys = 'KEY(A, "SOCKSIFY_A", "x")\nKEY(B, "SOCKSIFY_B",\n "x")\n'
     facts = [
@@ -90,7 +96,9 @@ def self_test():
         (len(list(check_keys(keys, "SOCKSIFY_A SOCKSIFY_BC"))), 2),
     ]
     bad = [f for f in facts if f[0] != f[1]]
-    print(*(f"got {got}, wanted {wanted}" for got, wanted in bad), sep="\n", end="\n" if bad else "")
+    print(
+        *(f"got {got}, wanted {wanted}" for got, wanted in bad), sep="\n", end="\n" if bad else ""
+    )
     return 1 if bad else 0
 
 

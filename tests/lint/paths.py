@@ -15,8 +15,22 @@ LOOSE = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA
 
 def files(tree):
     """What git knows, or would know; without git, all but hidden folders and builds."""
-    done = subprocess.run(["git", "-C", tree, "-c", f"safe.directory={os.path.abspath(tree)}", "ls-files", "-z",
-                           "--cached", "--others", "--exclude-standard"], capture_output=True, check=False)
+    done = subprocess.run(
+        [
+            "git",
+            "-C",
+            tree,
+            "-c",
+            f"safe.directory={os.path.abspath(tree)}",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
+        capture_output=True,
+        check=False,
+    )
     if done.returncode == 0 and done.stdout:
         return sorted({name for name in done.stdout.decode().split("\0") if name})
     found = []

@@ -58,5 +58,8 @@ def wiped_environment_changes_nothing(cell):
 @story(needs=["sh", "curl"])
 def shell_pipeline(cell):
     script = "for n in 1 2 3; do curl -sS http://web.test/$n | cat; done; (curl -sS http://v4only.test/4) & wait"
-    want = "".join(f"you asked web.test for /{n}\n" for n in (1, 2, 3)) + "you asked v4only.test for /4\n"
+    want = (
+        "".join(f"you asked web.test for /{n}\n" for n in (1, 2, 3))
+        + "you asked v4only.test for /4\n"
+    )
     cell.run(["sh", "-c", script], out=want)

@@ -11,7 +11,10 @@ ANSWER = hashlib.sha256(SENT).hexdigest().encode() + b"\n" + pattern(LATE_OCTETS
 
 
 def curl(cell, flag, host):
-    cell.run(["curl", "-g", "-sS", flag, f"{world.PROXY4}:{cell.port}", f"http://{host}/x"], out=f"you asked {host} for /x\n")
+    cell.run(
+        ["curl", "-g", "-sS", flag, f"{world.PROXY4}:{cell.port}", f"http://{host}/x"],
+        out=f"you asked {host} for /x\n",
+    )
 
 
 def direct(**how):
@@ -49,8 +52,20 @@ def curl_socks5_hostname_ipv6_only(cell):
 
 
 def ncat(cell, kind, host, *more):
-    cell.run(["ncat", "--proxy", f"{world.PROXY4}:{cell.port}", "--proxy-type", kind, *more, host, str(LATE_PORT)],
-             stdin=SENT, out=ANSWER)
+    cell.run(
+        [
+            "ncat",
+            "--proxy",
+            f"{world.PROXY4}:{cell.port}",
+            "--proxy-type",
+            kind,
+            *more,
+            host,
+            str(LATE_PORT),
+        ],
+        stdin=SENT,
+        out=ANSWER,
+    )
 
 
 @direct(needs=["ncat"])

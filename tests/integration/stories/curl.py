@@ -30,12 +30,18 @@ def curl_http_ipv6_literal(cell):
 
 @story(needs=["curl", "openssl"])
 def curl_https_by_name(cell):
-    cell.run(["curl", "-sS", "--cacert", cell.kit.scratch + "/web.pem", "https://web.test/hello"], out=said("web.test"))
+    cell.run(
+        ["curl", "-sS", "--cacert", cell.kit.scratch + "/web.pem", "https://web.test/hello"],
+        out=said("web.test"),
+    )
 
 
 @story(needs=["curl", "openssl"])
 def curl_https_by_address(cell):
-    cell.run(["curl", "-sS", "--cacert", cell.kit.scratch + "/web.pem", f"https://{world.WEB4}/hello"], out=said(world.WEB4))
+    cell.run(
+        ["curl", "-sS", "--cacert", cell.kit.scratch + "/web.pem", f"https://{world.WEB4}/hello"],
+        out=said(world.WEB4),
+    )
 
 
 @story(needs=["curl"])

@@ -5,7 +5,9 @@ import world
 
 
 def clone(cell, host):
-    cell.run(["git", "-c", "credential.helper=", "clone", "-q", f"http://{host}/git/story.git", "copy"])
+    cell.run(
+        ["git", "-c", "credential.helper=", "clone", "-q", f"http://{host}/git/story.git", "copy"]
+    )
     with open(cell.path("copy/story.txt"), encoding="ascii") as f:
         if f.read() != "once upon a time\n":
             raise Failed("the clone has another text")

@@ -5,9 +5,7 @@ import world
 
 
 def fetch(cell, url, host):
-    bare = host.strip("[]")
     cell.run(["curl", "-g", "-sS", f"http://{host}/x"], out=f"you asked {host} for /x\n", url=url)
-    return bare
 
 
 @story(proxies=["socksifyd"], needs=["curl"])
@@ -30,7 +28,7 @@ def socks5_by_address(cell):
     fetch(cell, f"socks5://{world.PROXY4}:{cell.port}", world.WEB4)
 
 
-@story(proxies=["socksifyd"], needs=["curl"], leaks=True)
+@story(proxies=["socksifyd"], needs=["curl"], leaks="dns")
 def socks5_asks_the_local_resolver(cell):
     # As the scheme says; the h is what sends names along.
     fetch(cell, f"socks5://{world.PROXY4}:{cell.port}", "web.test")
@@ -59,5 +57,8 @@ def ipv4_proxy_for_an_ipv6_program(cell):
 @story(proxies=["socksifyd"], ways=["wrapper"], needs=["curl"])
 def all_proxy_serves_too(cell):
     # The wrapper's own variables must win over what curl would make of ALL_PROXY.
-    cell.run(["curl", "-sS", "--noproxy", "*", "http://web.test/x"], out="you asked web.test for /x\n",
-             env={"ALL_PROXY": "http://192.0.2.1:3128"})
+    cell.run(
+        ["curl", "-sS", "--noproxy", "*", "http://web.test/x"],
+        out="you asked web.test for /x\n",
+        env={"ALL_PROXY": "http://192.0.2.1:3128"},
+    )

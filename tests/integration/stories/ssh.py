@@ -14,14 +14,24 @@ def options(cell):
         to.write(f.read())
     os.chmod(key, 0o600)
     cell.kit.owned(key, cell.user)
-    words = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={cell.kit.scratch}/known_hosts",
-             "GlobalKnownHostsFile=/dev/null", "ConnectTimeout=15", "GSSAPIAuthentication=no"]
+    words = [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        f"UserKnownHostsFile={cell.kit.scratch}/known_hosts",
+        "GlobalKnownHostsFile=/dev/null",
+        "ConnectTimeout=15",
+        "GSSAPIAuthentication=no",
+    ]
     return ["-F", "none", "-i", key, *(x for w in words for x in ("-o", w))]
 
 
 @story(needs=["ssh", "sshd"])
 def ssh_by_name(cell):
-    cell.run(["ssh", *options(cell), "nobody@shell.test", "echo here; cat"], stdin=b"and there\n", out="here\nand there\n")
+    cell.run(
+        ["ssh", *options(cell), "nobody@shell.test", "echo here; cat"],
+        stdin=b"and there\n",
+        out="here\nand there\n",
+    )
 
 
 @story(needs=["ssh", "sshd"])

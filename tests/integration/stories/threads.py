@@ -5,7 +5,9 @@ import textwrap
 from harness import story
 import world
 
-URLLIB = textwrap.dedent("""
+URLLIB = (
+    textwrap.dedent(
+        """
     import sys, threading, urllib.request
     bad = []
     gate = threading.Barrier(50)
@@ -25,7 +27,10 @@ URLLIB = textwrap.dedent("""
     for t in threads: t.join()
     print(*bad, sep="\\n", file=sys.stderr)
     sys.exit(bool(bad))
-""") % world.WEB4
+"""
+    )
+    % world.WEB4
+)
 
 
 @story()
@@ -37,4 +42,7 @@ def urllib_50_threads(cell):
 @story()
 def storm_40_threads_100_connects(cell):
     # An ordinary user's proxy may be slow under a sanitizer; the count is what matters.
-    cell.run([cell.kit.programs + "/storm", "40", "100", "web.test", world.WEB4, "80"], out="4000 right\n")
+    cell.run(
+        [cell.kit.programs + "/storm", "40", "100", "web.test", world.WEB4, "80"],
+        out="4000 right\n",
+    )

@@ -147,7 +147,7 @@ static void *reader(void *arg)
 		int n = local_find("printer", 7, AF_INET, out, 4);
 
 		if (n != 1 || out[0].ip[0] != 192)
-			return "a reader saw half a file";
+			return &stop; /* a reader saw half a file */
 	}
 	return NULL;
 }
