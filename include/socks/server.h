@@ -57,6 +57,7 @@ struct socks_server {
 		struct socks5_userpass userpass;
 		struct server_request request;
 	} u;
+	int16_t code; /* of the reply queued last; -1: none yet */
 	uint8_t version;
 	uint8_t in[SOCKS4_REQUEST_MAX];    /* the longest message of all */
 	uint8_t out[4 + SOCKS5_REPLY_MAX]; /* method, status and reply, none of them sent yet */
@@ -104,6 +105,13 @@ void server_answer(struct socks_server *s, int err, const struct endpoint *bnd);
 
 /* The same with a code of the caller's own choice, for 5C and 5D, and REPs that no errno names. */
 void server_answer_code(struct socks_server *s, uint8_t code, const struct endpoint *bnd);
+
+/*
+ * The code of the reply that was queued last, sent or not: after a SERVER_CLOSE the one that the
+ * machine chose by itself, after server_answer() the errno's. -1 where no reply was queued; what is
+ * said before the request (method, status of the credentials, the answer to HTTP) is none.
+ */
+int server_code(const struct socks_server *s);
 
 const uint8_t *server_out(const struct socks_server *s, size_t *len);
 void server_sent(struct socks_server *s, size_t n);

@@ -91,7 +91,7 @@ static void log_open(const struct session *s)
 	event_end(&e);
 }
 
-/* @reply is -1 where the machine chose it by itself. */
+/* @reply is -1 where there is none. */
 static void log_failed(const struct session *s, const char *stage, int reply, const char *reason)
 {
 	char code[4];
@@ -243,7 +243,7 @@ static void feed(struct session *s, const uint8_t *buf, size_t len)
 		ev = answer_machine(socks, ev);
 	} while (ev == SERVER_MORE && pos < len);
 	if (ev == SERVER_CLOSE) {
-		log_failed(s, "handshake", -1,
+		log_failed(s, "handshake", server_code(socks),
 		           none_acceptable ? "no acceptable method was offered"
 		                           : "what the client sent is malformed or unknown");
 		session_refuse(s);

@@ -26,8 +26,8 @@ struct relay_way {
 
 enum relay_res {
 	RELAY_RUNS,
-	RELAY_DONE, /* both ends were passed on */
-	RELAY_RESET, /* one side was reset, and all that came from it has been written to the other */
+	RELAY_DONE,      /* both ends were passed on */
+	RELAY_RESET,     /* a side was reset, and all that came from it is written to the other */
 	RELAY_NO_MEMORY, /* octets would be lost: end it as an error */
 };
 

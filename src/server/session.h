@@ -12,7 +12,7 @@ enum session_state {
 	SESSION_HANDSHAKE, /* the client says what it wants */
 	SESSION_CONNECT,   /* the name and the connection are sought */
 	SESSION_RELAY,     /* the tunnel stands */
-	SESSION_RESETTING, /* one side was reset; what came before goes out, then the other is reset */
+	SESSION_RESETTING, /* a side was reset; what came before goes out, then the other is too */
 	SESSION_LINGER,    /* the last word was said; input is discarded so that it arrives */
 };
 

@@ -36,7 +36,7 @@ static const struct state_info {
 
 void server_init(struct socks_server *s)
 {
-	*s = (struct socks_server){ .st = SERVER_ST_VERSION };
+	*s = (struct socks_server){ .st = SERVER_ST_VERSION, .code = -1 };
 }
 
 static enum server_event enter(struct socks_server *s, enum server_state st)
@@ -68,6 +68,7 @@ static void queue_reply(struct socks_server *s, uint8_t code, const struct endpo
 
 		socks5_put_reply(&w, &rp);
 	}
+	s->code = code;
 	s->out_len = w.pos;
 }
 
@@ -335,6 +336,11 @@ void server_answer_code(struct socks_server *s, uint8_t code, const struct endpo
 		enter(s, SERVER_ST_CLOSE);
 	else
 		enter(s, first && cmd == SOCKS5_BIND ? SERVER_ST_SECOND : SERVER_ST_OVER);
+}
+
+int server_code(const struct socks_server *s)
+{
+	return s->code;
 }
 
 const uint8_t *server_out(const struct socks_server *s, size_t *len)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-The wire tests: run.py [SOCKSIFYD] [unittest's arguments]. They run in a network namespace of their own;
-where none can be made, the tests that need one are skipped, with the reason.
+The wire tests: run.py [SOCKSIFYD] [unittest's arguments]. They run in a network namespace of their
+own; where none can be made, the tests that need one are skipped, with the reason.
 """
 
 import os

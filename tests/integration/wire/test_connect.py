@@ -5,8 +5,8 @@ import socket
 import threading
 import unittest
 
-from wire import (FAILURE5, Case, Dns, Peer, Server, black_hole, closed_port, greet, ip, needs_netns,
-                  read_reply4, read_reply5, recv_exact, request5, socks4, socks5)
+from wire import (FAILURE5, Case, Dns, Peer, Server, black_hole, closed_port, greet, ip,
+                  needs_netns, read_reply4, read_reply5, recv_exact, request5, socks4, socks5)
 
 
 class Codes(Case):
@@ -135,7 +135,8 @@ class Racing(unittest.TestCase):
         ip("route", "add", "unreachable", "10.67.4.0/24")
         self.addCleanup(ip, "route", "del", "unreachable", "10.67.4.0/24")
         port = closed_port()
-        server = self.serve("10.67.4.1 a.test\n127.0.0.1 a.test\n127.0.0.1 b.test\n10.67.4.1 b.test\n"
+        server = self.serve("10.67.4.1 a.test\n127.0.0.1 a.test\n"
+                            "127.0.0.1 b.test\n10.67.4.1 b.test\n"
                             "192.0.2.1 c.test\n10.67.4.1 c.test\n2001:db8::1 c.test\n")
         for name, rep in ((b"a.test", 5), (b"b.test", 5), (b"c.test", 4)):
             with server.connect() as c:

@@ -1,18 +1,20 @@
 """PROTOCOL items 86 to 88, options, exit statuses: the server as a process."""
 
 import os
+import re
 import resource
 import signal
 import socket
 import subprocess
 import unittest
 
-from wire import (SOCKSIFYD, Peer, Server, greet, ip, needs_netns, read_reply5, recv_all, recv_exact,
-                  request5, socks5)
+from wire import (GREETING, SOCKSIFYD, Peer, Server, greet, ip, needs_netns, read_reply5, recv_all,
+                  recv_exact, request5, socks4, socks5)
 
 
 def run(*args):
-    return subprocess.run([SOCKSIFYD, *args], capture_output=True, text=True, timeout=10, check=False)
+    return subprocess.run([SOCKSIFYD, *args], capture_output=True, text=True, timeout=10,
+                          check=False)
 
 
 class Shortage(unittest.TestCase):
@@ -126,10 +128,12 @@ class Options(unittest.TestCase):
     def test_bad_values_are_quoted_and_explained(self):
         for args, expects in (
                 (("--listen", "here"), "ADDR:PORT"), (("--listen", "127.0.0.1"), "ADDR:PORT"),
-                (("--listen", "127.0.0.1:65536"), "ADDR:PORT"), (("--listen", "a.test:1"), "ADDR:PORT"),
+                (("--listen", "127.0.0.1:65536"), "ADDR:PORT"),
+                (("--listen", "a.test:1"), "ADDR:PORT"),
                 (("--allow", "10.0.0.0/33"), "ADDR/BITS"), (("--allow", "ten"), "ADDR/BITS"),
                 (("--allow", "::/129"), "ADDR/BITS"), (("--allow", "10.0.0.0/"), "ADDR/BITS"),
-                (("--handshake-timeout", "0"), "seconds"), (("--connect-timeout", "nan"), "seconds"),
+                (("--handshake-timeout", "0"), "seconds"),
+                (("--connect-timeout", "nan"), "seconds"),
                 (("--drain-timeout", "1h"), "seconds"), (("--nameserver", "dns"), "ADDR:PORT")):
             done = run(*args)
             self.assertEqual(done.returncode, 2, args)
@@ -180,7 +184,8 @@ class Options(unittest.TestCase):
             ip("addr", "add", address, "dev", "lo")
             self.addCleanup(ip, "addr", "del", address, "dev", "lo")
         with Server("--allow", "10.68.0.0/16", listen=("0.0.0.0:0",)) as server, Peer() as peer:
-            for source, welcome in (("10.68.0.1", True), ("10.69.0.1", False), ("127.0.0.1", False)):
+            for source, welcome in (("10.68.0.1", True), ("10.69.0.1", False),
+                                    ("127.0.0.1", False)):
                 with socket.create_connection(("10.68.0.1", server.port), 10,
                                               source_address=(source, 0)) as c:
                     if welcome:
@@ -200,6 +205,27 @@ class Options(unittest.TestCase):
                     peer.accept().close()
                     recv_all(c)
             self.assertEqual(sum(line.startswith("open") for line in server.lines), wanted)
+
+    def test_log_has_the_reply_to_what_is_no_request(self):
+        with Server() as server:
+            for nth, (message, reply) in enumerate((
+                    (GREETING + socks5("127.0.0.1", 80, cmd=9), "07"),
+                    (GREETING + b"\x05\x01\x00\x02", "08"),
+                    (GREETING + socks5("127.0.0.1", 80, version=4), "01"),
+                    (GREETING + socks5("127.0.0.1", 0), "01"),
+                    (GREETING + socks5(b"a..b", 80), "01"),
+                    (socks4("127.0.0.1", 80, cd=9), "5b"), (socks4("0.0.0.0", 80), "5b"),
+                    (socks4("127.0.0.1", 80, b"u" * 256), "5b"),
+                    # No reply to what comes before a request: a method, HTTP, nothing.
+                    (b"\x05\x01\x02", None), (b"GET / HTTP/1.1\r\n\r\n", None),
+                    (b"\x16\x03\x01", None))):
+                with server.connect() as c:
+                    c.sendall(message)
+                    recv_all(c)
+                line = server.line("^failed .*$", nth).group()
+                said = re.search(" stage=handshake (?:reply=(..) )?reason=", line)
+                self.assertTrue(said, line)
+                self.assertEqual(said.group(1), reply, line)
 
     def test_log_escapes_what_clients_say(self):
         with Server() as server, server.connect() as c:

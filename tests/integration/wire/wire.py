@@ -1,4 +1,4 @@
-"""Helpers of the wire tests: a server under test, peers behind it, messages, a DNS server of our own."""
+"""Helpers of the wire tests: a server under test, peers behind it, messages, a DNS server."""
 
 import contextlib
 import ctypes
@@ -277,8 +277,8 @@ FAILURE5 = ("0.0.0.0", 0)
 
 class Dns:
     """
-    A DNS server for one test. zone maps (name, "A" or "AAAA") to a list of addresses; a name that is
-    nowhere in it does not exist. silent holds the (name, type) that get no answer before release().
+    A DNS server for one test. zone maps (name, "A" or "AAAA") to a list of addresses; a name that
+    is nowhere in it does not exist. silent holds the (name, type) that get no answer before release().
     """
 
     TYPES = {1: "A", 28: "AAAA"}
@@ -311,7 +311,8 @@ class Dns:
         name, kind, question = self._question(query)
         addresses = self.zone.get((name, self.TYPES.get(kind)), [])
         exists = any(n == name for n, _ in self.zone)
-        out = query[:2] + struct.pack("!HHHHH", 0x8180 if exists else 0x8183, 1, len(addresses), 0, 0)
+        out = query[:2] + struct.pack("!HHHHH", 0x8180 if exists else 0x8183, 1, len(addresses),
+                                      0, 0)
         out += question
         for address in addresses:
             packed = ipaddress.ip_address(address).packed

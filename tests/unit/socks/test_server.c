@@ -256,6 +256,16 @@ static const struct {
 	  SERVER_REQUEST, "5 01 192.0.2.1:80 ", IN("\x05\x02\x01\x00"), 25 },
 };
 
+/* The code of the reply in what a row's handshake has said; -1 where it has none. */
+static int reply_code(const uint8_t *out, size_t len)
+{
+	if (len == 8 && out[0] == 0)
+		return out[1];
+	if (len >= 10 && out[0] == 5)
+		return out[len - 9];
+	return -1;
+}
+
 static void check_row(int i, size_t chunk)
 {
 	struct socks_server s;
@@ -273,6 +283,7 @@ static void check_row(int i, size_t chunk)
 	if (rows[i].used)
 		ck_assert_uint_eq(o.used, rows[i].used);
 	ck_assert_int_eq(o.requests, o.event == SERVER_REQUEST);
+	ck_assert_int_eq(server_code(&s), reply_code(o.out, o.out_len));
 	if (rows[i].policy != &open_door && o.out_len > 2 && rows[i].event != SERVER_CLOSE)
 		ck_assert_str_eq(o.credentials, "joe:secret");
 }
@@ -324,6 +335,7 @@ START_TEST(browsers_are_told)
 		length = strstr((char *)o.out, "Content-Length: ");
 		ck_assert(body && length);
 		ck_assert_int_eq(atoi(length + 16), (int)strlen(body + 4));
+		ck_assert_int_eq(server_code(&s), -1);
 	}
 }
 END_TEST
@@ -543,6 +555,7 @@ START_TEST(answers_are_in_the_requests_protocol)
 	out = server_out(&s, &n);
 	ck_assert_uint_eq(n, answers[_i].out_len);
 	ck_assert_mem_eq(out, answers[_i].out, n);
+	ck_assert_int_eq(server_code(&s), out[1]);
 	/* It is over: nothing is taken, and no second answer given. */
 	ck_assert_int_eq(server_feed(&s, (const uint8_t *)"x", 1, &used),
 	                 granted ? SERVER_MORE : SERVER_CLOSE);
@@ -577,8 +590,10 @@ START_TEST(bind_is_answered_twice)
 	server_answer(&s, 0, &first);
 	ck_assert_int_eq(server_feed(&s, NULL, 0, &used), SERVER_MORE);
 	server_sent(&s, 8);
+	ck_assert_int_eq(server_code(&s), SOCKS4_GRANTED);
 	server_answer(&s, -ETIMEDOUT, NULL);
 	ck_assert_mem_eq(server_out(&s, &n), REJECTED, 8);
+	ck_assert_int_eq(server_code(&s), SOCKS4_REJECTED);
 	ck_assert_int_eq(server_feed(&s, NULL, 0, &used), SERVER_CLOSE);
 }
 END_TEST
@@ -591,6 +606,7 @@ START_TEST(all_codes_of_ones_own)
 	until_request(&s, CONNECT5);
 	server_answer_code(&s, (uint8_t)_i, NULL);
 	ck_assert_uint_eq(server_out(&s, &n)[1], _i);
+	ck_assert_int_eq(server_code(&s), _i);
 	ck_assert_int_eq(server_feed(&s, NULL, 0, &used), _i == 0 ? SERVER_MORE : SERVER_CLOSE);
 	until_request(&s, CONNECT4);
 	server_answer_code(&s, (uint8_t)_i, NULL);
@@ -620,9 +636,11 @@ START_TEST(answers_queue_up)
 	ck_assert_int_eq(server_accept(&s, true), SERVER_MORE);
 	at = 3 + used;
 	ck_assert_int_eq(server_feed(&s, in + at, 25 - at, &used), SERVER_REQUEST);
+	ck_assert_int_eq(server_code(&s), -1);
 	server_answer(&s, 0, &bnd);
 	server_out(&s, &n);
 	ck_assert_uint_eq(n, 2 + 2 + SOCKS5_REPLY_MAX);
+	ck_assert_int_eq(server_code(&s), SOCKS5_SUCCEEDED);
 }
 END_TEST
 
