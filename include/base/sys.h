@@ -13,16 +13,13 @@
 struct sys {
 	int (*socket)(int family, int type, int protocol);
 	int (*connect)(int fd, const struct sockaddr *sa, socklen_t len);
-	int (*bind)(int fd, const struct sockaddr *sa, socklen_t len);
 	int (*close)(int fd);
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
 	ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
 	ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
 	int (*getsockopt)(int fd, int level, int name, void *val, socklen_t *len);
 	int (*setsockopt)(int fd, int level, int name, const void *val, socklen_t len);
-	int (*getsockname)(int fd, struct sockaddr *sa, socklen_t *len);
-	int (*getpeername)(int fd, struct sockaddr *sa, socklen_t *len);
-	int (*fcntl)(int fd, int cmd, ...);
+	int (*fcntl)(int fd, int cmd, long arg); /* arg may be a pointer */
 	int (*dup3)(int from, int to, int flags);
 };
 

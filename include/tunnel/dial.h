@@ -42,21 +42,15 @@ int dial_family(const struct dial *d);
  * afterwards; not one octet beyond the proxy's reply is read.
  *
  * Returns 0, or a negative errno as connect(2) has it:
- *   -EISCONN, -EALREADY, -EINVAL…  the kernel's own word on the socket's state; it is left as it was
- *   -EINTR                         the waiter was interrupted
- *   -ETIMEDOUT                     the deadline
- *   else                           see client_result(), or what TCP to the proxy said
- * After a failure of the second, third and fourth kind @fd is unconnected, without a pending error, and
- * can be connected again.
+ *   -EISCONN, -EALREADY  the kernel's own word on the socket's state (-EBADF, -ENOTSOCK too): it is left
+ *                        as it was
+ *   -EINTR               the waiter was interrupted
+ *   -ETIMEDOUT           the deadline; an address of several that stays silent gets its share of the time
+ *   else                 see client_result(), or what TCP to the proxy said
+ * After a failure of any but the first kind @fd is unconnected, without a pending error, and can be
+ * connected again.
  */
 int dial_connect(struct dial *d, int fd, const struct endpoint *dst);
-
-/*
- * Leave an unconnected socket in the state of one whose connect has failed, ECONNREFUSED pending: POLLERR
- * and SO_ERROR then say so to a program that asks them after an interrupted connect(), instead of "no
- * error", which it would take for success. Undone by dial_dissolve().
- */
-void dial_spoil(const struct sys *sys, int fd);
 
 /* Back to an unconnected socket without a pending error. What was bound stays bound. */
 void dial_dissolve(const struct sys *sys, int fd);

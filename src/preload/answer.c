@@ -22,6 +22,15 @@ static bool is_address(const char *name)
 	return !strpbrk(name, " \t\n\r\v\f") && inet_aton(name, &v4) != 0;
 }
 
+/* No blank, no control octet, no colon: such a text may be many things, but is nobody's name. */
+static bool is_spoken(const char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char)*name <= ' ' || *name == 0x7f || *name == ':')
+			return false;
+	return true;
+}
+
 static enum answer_kind find_placeholder(const char *name, size_t len, int family,
                                          struct endpoint *out)
 {
@@ -45,6 +54,40 @@ static enum answer_kind find_placeholder(const char *name, size_t len, int famil
 	return ANSWER_ADDRESSES;
 }
 
+void answer_numeric(const char *name, int family, struct answer *out)
+{
+	struct in_addr v4;
+	struct endpoint *ep = &out->addresses[0];
+	bool is_v6 = strchr(name, ':') != NULL;
+
+	out->n = 0;
+	out->kind = ANSWER_NO_NAME;
+	if (is_v6 != (family == AF_INET6))
+		return;
+	if (is_v6 && endpoint_parse_ip(ep, name) < 0)
+		return;
+	if (!is_v6) {
+		inet_aton(name, &v4);
+		endpoint_set_ipv4(ep, (const uint8_t *)&v4, 0);
+	}
+	out->n = 1;
+	out->kind = ANSWER_ADDRESSES;
+}
+
+/* libc puts ::1 before 127.0.0.1 (RFC 6724, rule 6). */
+static void order_local(struct answer *out)
+{
+	for (size_t i = 1; i < out->n; i++) {
+		struct endpoint ep = out->addresses[i];
+
+		if (ep.kind != ENDPOINT_IPV6 || !endpoint_is_loopback(&ep))
+			continue;
+		memmove(&out->addresses[1], &out->addresses[0], i * sizeof(ep));
+		out->addresses[0] = ep;
+		return;
+	}
+}
+
 void answer_find(const char *name, int family, struct answer *out)
 {
 	const struct config *cfg = session_config();
@@ -57,7 +100,7 @@ void answer_find(const char *name, int family, struct answer *out)
 		out->kind = ANSWER_LIBC;
 		return;
 	}
-	if (!endpoint_name_is_valid(name, len) || strchr(name, ':')) {
+	if (!endpoint_name_is_valid(name, len) || !is_spoken(name)) {
 		out->kind = ANSWER_NO_NAME;
 		return;
 	}
@@ -65,6 +108,7 @@ void answer_find(const char *name, int family, struct answer *out)
 	if (local >= 0) {
 		out->n = (size_t)local;
 		out->kind = local > 0 ? ANSWER_ADDRESSES : ANSWER_NO_DATA;
+		order_local(out);
 		return;
 	}
 	out->kind = find_placeholder(name, len, family, &out->addresses[0]);

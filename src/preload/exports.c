@@ -18,4 +18,5 @@
 	{                                         \
 		return hook_##of args;            \
 	}
+#define REAL(type, name, params)
 #include "hooks.def"

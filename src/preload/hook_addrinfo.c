@@ -34,9 +34,12 @@ static int set_canonname(struct addrinfo *ai, const char *name)
 	return 0;
 }
 
-/* glibc frees a list node by node, so lists can be joined. */
+/*
+ * glibc frees a list node by node, so lists can be joined.
+ * @asked  the program's own flags, which libc shows in each node
+ */
 static int list_all(const struct answer *answer, const char *name, const char *service,
-                    const struct addrinfo *hints, struct addrinfo **res)
+                    const struct addrinfo *hints, int asked, struct addrinfo **res)
 {
 	struct addrinfo *first = NULL, **tail = &first;
 	struct addrinfo each = *hints;
@@ -44,8 +47,8 @@ static int list_all(const struct answer *answer, const char *name, const char *s
 
 	for (size_t i = 0; i < answer->n && err == 0; i++) {
 		err = list_address(&answer->addresses[i], service, &each, tail);
-		while (err == 0 && *tail)
-			tail = &(*tail)->ai_next;
+		for (; err == 0 && *tail; tail = &(*tail)->ai_next)
+			(*tail)->ai_flags = asked;
 		each.ai_flags &= ~AI_CANONNAME; /* only the first node carries it */
 	}
 	if (err == 0 && (hints->ai_flags & AI_CANONNAME))
@@ -74,17 +77,23 @@ int hook_getaddrinfo(const char *node, const char *service, const struct addrinf
 {
 	const struct addrinfo none = { .ai_flags = AI_V4MAPPED | AI_ADDRCONFIG };
 	struct addrinfo h = hints ? *hints : none;
+	const int asked = h.ai_flags;
 	struct answer answer;
 	int saved = errno, err = EAI_NONAME;
 
-	if (!node || (h.ai_flags & AI_NUMERICHOST))
+	/* glibc takes "*" for no node at all. */
+	if (!node || strcmp(node, "*") == 0 || (asked & AI_NUMERICHOST))
 		return real->getaddrinfo(node, service, hints, res);
 	answer_find(node, h.ai_family, &answer);
 	if (answer.kind == ANSWER_LIBC && !answer.numeric)
 		return real->getaddrinfo(node, service, hints, res);
 	h.ai_flags |= AI_NUMERICHOST;
-	if (answer.kind == ANSWER_LIBC)
-		return real->getaddrinfo(node, service, &h, res);
+	if (answer.kind == ANSWER_LIBC) {
+		err = real->getaddrinfo(node, service, &h, res);
+		for (struct addrinfo *ai = err == 0 ? *res : NULL; ai; ai = ai->ai_next)
+			ai->ai_flags = asked;
+		return err;
+	}
 	if (h.ai_family == AF_INET6 && (h.ai_flags & AI_V4MAPPED) &&
 	    (answer.kind == ANSWER_NO_DATA || (h.ai_flags & AI_ALL)))
 		add_mapped(node, &answer);
@@ -93,15 +102,13 @@ int hook_getaddrinfo(const char *node, const char *service, const struct addrinf
 	h.ai_flags &= ~AI_ADDRCONFIG;
 	switch (answer.kind) {
 	case ANSWER_ADDRESSES:
-		err = list_all(&answer, node, service, &h, res);
-		break;
-	case ANSWER_NO_DATA:
-		err = EAI_NODATA;
+		err = list_all(&answer, node, service, &h, asked, res);
 		break;
 	case ANSWER_FULL:
 		err = EAI_AGAIN;
 		break;
 	case ANSWER_LIBC:
+	case ANSWER_NO_DATA:
 	case ANSWER_NO_NAME:
 		break;
 	}

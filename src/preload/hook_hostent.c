@@ -78,6 +78,7 @@ static int by_answer(const struct answer *answer, const char *name, int family, 
 		return ERANGE;
 	}
 	*res = ret;
+	*herr = NETDB_SUCCESS;
 	return 0;
 }
 
@@ -86,6 +87,8 @@ static bool is_ours(const char *name, int family, struct answer *answer)
 	if (!name || (family != AF_INET && family != AF_INET6))
 		return false;
 	answer_find(name, family, answer);
+	if (answer->kind == ANSWER_LIBC && answer->numeric)
+		answer_numeric(name, family, answer);
 	return answer->kind != ANSWER_LIBC;
 }
 

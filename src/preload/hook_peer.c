@@ -11,30 +11,37 @@
 static void hand_out(struct sockaddr *sa, socklen_t *len, socklen_t room, const void *from,
                      socklen_t n)
 {
-	memcpy(sa, from, n < room ? n : room);
+	if (room > 0)
+		memcpy(sa, from, n < room ? n : room);
 	*len = n;
 }
 
-/* What is known of a connected socket; @seen is whom the kernel takes it to be connected to. */
+/*
+ * What is known of a socket that the kernel takes to be connected to @seen. Only what is connected to the proxy
+ * is looked up: all else is passed on without a lock.
+ */
 static bool find_note(int fd, const struct sockaddr *seen, socklen_t len, struct socket_note *note)
 {
+	if (!session_may_be_hop(seen, len))
+		return false;
 	if (sockets_find(fd, note))
 		return note->state == SOCKET_PROXIED;
-	return session_may_be_hop(seen, len) && sockets_inherit(fd, note);
+	return sockets_inherit(fd, note);
 }
 
 int hook_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 {
 	socklen_t room = len ? *len : 0, n = sizeof(struct sockaddr_storage);
+	int saved = errno,
+	    r = real->getpeername(fd, sa, len); /* the kernel judges arguments and state */
 	struct sockaddr_storage seen;
 	struct socket_note note;
-	int r = real->getpeername(fd, sa, len); /* the kernel judges the arguments and the state */
 
-	if (r < 0 || (sa->sa_family != AF_INET && sa->sa_family != AF_INET6 && room >= sizeof(*sa)))
-		return r;
-	if (real->getpeername(fd, (struct sockaddr *)&seen, &n) == 0 &&
+	if (r == 0 && real->getpeername(fd, (struct sockaddr *)&seen, &n) == 0 &&
 	    find_note(fd, (struct sockaddr *)&seen, n, &note))
 		hand_out(sa, len, room, &note.peer, note.peer_len);
+	if (r == 0)
+		errno = saved;
 	return r;
 }
 
@@ -42,25 +49,35 @@ int hook_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
  * A socket that was swapped for one of another family still shows addresses of the family that the program
  * made; an IPv6 address of ours has no IPv4 form, and is shown as "any".
  */
+static socklen_t shown_name(int fd, int family, struct sockaddr_storage *ss)
+{
+	socklen_t n = sizeof(*ss);
+	struct endpoint ep;
+
+	if (real->getsockname(fd, (struct sockaddr *)ss, &n) < 0 ||
+	    endpoint_from_sockaddr(&ep, (struct sockaddr *)ss, n) < 0)
+		return 0;
+	n = endpoint_to_sockaddr(&ep, family, ss);
+	if (n > 0)
+		return n;
+	endpoint_set_ipv4(&ep, (const uint8_t[4]){ 0 }, ep.port);
+	return endpoint_to_sockaddr(&ep, AF_INET, ss);
+}
+
 int hook_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 {
-	socklen_t room = len ? *len : 0, n;
+	socklen_t room = len ? *len : 0, n = sizeof(struct sockaddr_storage);
+	int saved = errno, r = real->getsockname(fd, sa, len);
 	struct sockaddr_storage ss;
 	struct socket_note note;
-	struct endpoint ep;
-	int r = real->getsockname(fd, sa, len);
 
-	if (r < 0 || !sockets_find(fd, &note) || !note.shown_family)
-		return r;
-	n = sizeof(ss);
-	if (real->getsockname(fd, (struct sockaddr *)&ss, &n) < 0 ||
-	    endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss, n) < 0)
-		return r;
-	n = endpoint_to_sockaddr(&ep, note.shown_family, &ss);
-	if (n == 0) {
-		endpoint_set_ipv4(&ep, (const uint8_t[4]){ 0 }, ep.port);
-		n = endpoint_to_sockaddr(&ep, AF_INET, &ss);
+	if (r == 0 && real->getpeername(fd, (struct sockaddr *)&ss, &n) == 0 &&
+	    find_note(fd, (struct sockaddr *)&ss, n, &note) && note.shown_family) {
+		n = shown_name(fd, note.shown_family, &ss);
+		if (n > 0)
+			hand_out(sa, len, room, &ss, n);
 	}
-	hand_out(sa, len, room, &ss, n);
+	if (r == 0)
+		errno = saved;
 	return r;
 }

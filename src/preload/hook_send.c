@@ -6,37 +6,34 @@
 #include "real.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-
-static bool is_inet(const struct sockaddr *sa, socklen_t len)
-{
-	return sa && len >= sizeof(sa->sa_family) &&
-	       (sa->sa_family == AF_INET || sa->sa_family == AF_INET6);
-}
 
 /*
- * May this send go on as it is, but for MSG_FASTOPEN? 0, or a negative errno.
- * @sa may be NULL: the socket's own peer then, whom connect() has judged.
+ * May this send go on as it is, but for MSG_FASTOPEN? 0, or a negative errno. @sa is not NULL: without an address
+ * it goes to the socket's own peer, whom connect() has judged.
  */
 static int admit(int fd, const struct sockaddr *sa, socklen_t len, int flags)
 {
-	struct path p;
-	int family;
+	struct path_socket sock;
+	struct path path;
 
-	if (!is_inet(sa, len))
+	if (len < sizeof(sa->sa_family) ||
+	    (sa->sa_family != AF_INET && sa->sa_family != AF_INET6 && sa->sa_family != AF_UNSPEC))
 		return 0;
-	family = path_option(fd, SOL_SOCKET, SO_DOMAIN, -1);
-	if (family != AF_INET && family != AF_INET6)
+	switch (path_judge(fd, sa->sa_family, &sock)) {
+	case PATH_KERNEL:
 		return 0;
-	if (path_is_tcp(fd)) {
-		if (!(flags & MSG_FASTOPEN))
-			return 0; /* TCP pays no heed to the address */
-		return hook_connect(fd, sa, len) < 0 ? -errno : 0;
+	case PATH_NOBODY:
+		return -EACCES;
+	case PATH_OURS:
+		break;
 	}
-	if (!path_find(&p, sa, len))
+	if (path_is_tcp(&sock)) {
+		/* TCP pays no heed to the address but for MSG_FASTOPEN. */
+		return (flags & MSG_FASTOPEN) && hook_connect(fd, sa, len) < 0 ? -errno : 0;
+	}
+	if (!path_find(&path, &sock, sa, len))
 		return 0;
-	path_refuse_untunnelled(&p);
-	return p.route.kind == ROUTE_REFUSE ? path_refuse(&p) : 0;
+	return path.route.kind == ROUTE_REFUSE ? path_refuse(&path) : 0;
 }
 
 ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa,

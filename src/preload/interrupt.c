@@ -1,74 +1,101 @@
 #include "interrupt.h"
 
+#include "real.h"
+
 #include <base/clock.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SLICE_MS \
 	20 /* how often to look for signals where no descriptor for a signalfd is to be had */
+#define PENDING_MAX 64 /* signals that are taken at once */
 
 /* The kernel raises these for what the thread itself did: blocked, they kill instead of being handled. */
 static const int synchronous[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
 
 /*
- * Does any of the pending signals, once let in, end a connect(2)? Those that are ignored, or whose default is
- * to kill or stop the process, do not: they never come back with EINTR.
+ * Does this signal, once let in, end a connect(2)? Those that are ignored, or whose default is to kill or stop
+ * the process, do not: they never come back with EINTR.
  */
-static bool would_interrupt(const struct interrupt *it, const sigset_t *pending)
+static bool interrupts(const struct interrupt *it, int sig)
 {
 	struct sigaction sa;
 
-	for (int sig = 1; sig < NSIG; sig++) {
-		if (sigismember(pending, sig) != 1 || sigismember(&it->outside, sig) == 1)
-			continue;
-		if (sigaction(sig, NULL, &sa) < 0 || sa.sa_handler == SIG_IGN ||
-		    sa.sa_handler == SIG_DFL)
-			continue;
-		if (it->rule == INTERRUPT_ALWAYS || !(sa.sa_flags & SA_RESTART))
-			return true;
-	}
-	return false;
-}
-
-static bool any_pending(const struct interrupt *it, const sigset_t *pending)
-{
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sigismember(pending, sig) == 1 && sigismember(&it->outside, sig) != 1)
-			return true;
-	return false;
+	if (it->rule == INTERRUPT_NEVER || sigaction(sig, NULL, &sa) < 0 ||
+	    sa.sa_handler == SIG_IGN || sa.sa_handler == SIG_DFL)
+		return false;
+	return it->rule == INTERRUPT_ALWAYS || !(sa.sa_flags & SA_RESTART);
 }
 
 /*
- * Let pending signals in. Handlers run under the program's own mask, as they would in connect(2), so that one
- * which leaves by longjmp() leaves the mask as the program knows it.
+ * Taken signals are this thread's alone: of several threads that wait, one handles it, and one says EINTR.
+ * The kernel does not let a thread but the first give back what kill() sent as such; then it comes as from
+ * tgkill().
+ */
+static void give_back(siginfo_t *info)
+{
+	pid_t process = getpid();
+	pid_t thread = (pid_t)syscall(SYS_gettid);
+
+	if (syscall(SYS_rt_tgsigqueueinfo, process, thread, info->si_signo, info) < 0)
+		syscall(SYS_tgkill, process, thread, info->si_signo);
+}
+
+static void stop_noticing(struct interrupt *it)
+{
+	if (it->noticed_fd >= 0)
+		real->close(it->noticed_fd);
+	it->noticed_fd = -1;
+}
+
+/*
+ * Let pending signals in. Handlers run under the program's own mask and cancellation, and with no descriptor of
+ * ours open, as they would in connect(2), so that one which leaves by longjmp() leaves nothing behind.
  */
 static int let_in(struct interrupt *it)
 {
-	sigset_t pending;
-	bool ends;
+	const struct timespec now = { 0 };
+	siginfo_t taken[PENDING_MAX];
+	bool ends = false;
+	size_t n = 0;
 
-	sigemptyset(&pending);
-	sigpending(&pending);
-	if (!any_pending(it, &pending))
+	while (n < PENDING_MAX && sigtimedwait(&it->watched, &taken[n], &now) > 0)
+		ends |= interrupts(it, taken[n++].si_signo);
+	if (n == 0)
 		return 0;
-	ends = would_interrupt(it, &pending) && it->rule != INTERRUPT_NEVER;
+	for (size_t i = 0; i < n; i++)
+		give_back(&taken[i]);
+	stop_noticing(it);
+	pthread_setcancelstate(it->cancel_state, NULL);
 	pthread_sigmask(SIG_SETMASK, &it->outside, NULL);
 	pthread_sigmask(SIG_SETMASK, &it->inside, NULL);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	return ends ? -EINTR : 0;
 }
 
-/* signalfd takes the signals to notice: all that the program had not blocked itself. */
-static int notice(const struct interrupt *it)
+static void end_cancelled(void *at)
 {
-	sigset_t watched;
+	struct interrupt *it = at;
 
-	sigemptyset(&watched);
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sigismember(&it->inside, sig) == 1 && sigismember(&it->outside, sig) != 1)
-			sigaddset(&watched, sig);
-	return signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+	it->cancelled(it->arg);
+	interrupt_end(it);
+}
+
+/* No handler runs in here, so that none can jump out past the clean-up. */
+static int poll_cancellably(struct interrupt *it, struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	int r;
+
+	pthread_cleanup_push(end_cancelled, it);
+	pthread_setcancelstate(it->cancel_state, NULL);
+	r = it->waiter.sys->poll(fds, n, timeout_ms);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	pthread_cleanup_pop(0);
+	return r;
 }
 
 static int interrupt_wait(struct waiter *w, int fd, short events, int64_t deadline_ms)
@@ -76,17 +103,17 @@ static int interrupt_wait(struct waiter *w, int fd, short events, int64_t deadli
 	struct interrupt *it = (struct interrupt *)w;
 	struct pollfd p[2] = { { .fd = fd, .events = events }, { .events = POLLIN } };
 
-	if (it->noticed_fd < 0)
-		it->noticed_fd = notice(it);
 	for (;;) {
 		int left = clock_left_ms(deadline_ms, clock_ms());
 		int n, err;
 
+		if (it->noticed_fd < 0)
+			it->noticed_fd = signalfd(-1, &it->watched, SFD_CLOEXEC | SFD_NONBLOCK);
 		p[1].fd = it->noticed_fd;
 		if (it->noticed_fd < 0 && (left < 0 || left > SLICE_MS))
 			left = SLICE_MS;
 		p[0].revents = p[1].revents = 0;
-		n = w->sys->poll(p, 2, left);
+		n = poll_cancellably(it, p, 2, left);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0 && p[0].revents)
@@ -99,28 +126,32 @@ static int interrupt_wait(struct waiter *w, int fd, short events, int64_t deadli
 	}
 }
 
-void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule)
+void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule,
+                     void (*cancelled)(void *arg), void *arg)
 {
+	sigset_t block;
+
 	it->waiter = (struct waiter){ .wait = interrupt_wait, .sys = sys };
 	it->rule = rule;
 	it->noticed_fd = -1;
-	sigfillset(&it->inside);
+	it->cancelled = cancelled;
+	it->arg = arg;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &it->cancel_state);
+	sigfillset(&block);
 	for (size_t i = 0; i < sizeof(synchronous) / sizeof(synchronous[0]); i++)
-		sigdelset(&it->inside, synchronous[i]);
-	pthread_sigmask(SIG_BLOCK, &it->inside, &it->outside);
+		sigdelset(&block, synchronous[i]);
+	pthread_sigmask(SIG_BLOCK, &block, &it->outside);
 	/* What the program blocks stays blocked while handlers are let in and out. */
 	pthread_sigmask(SIG_BLOCK, NULL, &it->inside);
-	it->begun = true;
+	sigemptyset(&it->watched);
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigismember(&it->inside, sig) == 1 && sigismember(&it->outside, sig) != 1)
+			sigaddset(&it->watched, sig);
 }
 
-void interrupt_end(void *at)
+void interrupt_end(struct interrupt *it)
 {
-	struct interrupt *it = at;
-
-	if (!it->begun)
-		return;
-	it->begun = false;
-	if (it->noticed_fd >= 0)
-		close(it->noticed_fd);
+	stop_noticing(it);
 	pthread_sigmask(SIG_SETMASK, &it->outside, NULL);
+	pthread_setcancelstate(it->cancel_state, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * Waiting as connect(2) waits: a handler without SA_RESTART ends the wait with EINTR, one with SA_RESTART
- * does not. poll(2) never restarts, so signals are blocked and noticed, looked at, let in, and then judged.
+ * Waiting as connect(2) waits. A handler without SA_RESTART ends the wait with EINTR, one with SA_RESTART
+ * does not; poll(2) never restarts, so signals are blocked and noticed, taken, judged, given back, and let in.
+ * A cancelled thread ends in the wait, and nowhere else between begin and end.
  */
 #ifndef PRELOAD_INTERRUPT_H
 #define PRELOAD_INTERRUPT_H
@@ -20,11 +21,16 @@ struct interrupt {
 	enum interrupt_rule rule;
 	sigset_t outside; /* the program's mask */
 	sigset_t inside;  /* the mask during the wait */
+	sigset_t watched; /* inside, but not outside */
+	int cancel_state; /* the program's */
 	int noticed_fd;   /* signalfd, or -1 */
-	bool begun;
+	void (*cancelled)(
+		void *arg); /* a cancelled thread's last words, before its mask is restored */
+	void *arg;
 };
 
-void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule);
-void interrupt_end(void *it); /* fit for pthread_cleanup_push(); may be called twice */
+void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule,
+                     void (*cancelled)(void *arg), void *arg);
+void interrupt_end(struct interrupt *it);
 
 #endif

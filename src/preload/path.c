@@ -1,5 +1,6 @@
 #include "path.h"
 
+#include "real.h"
 #include "session.h"
 
 #include <base/log.h>
@@ -7,6 +8,7 @@
 #include <names/pool.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TOLD_SLOTS 256 /* refused destinations that are remembered; more are told again */
@@ -15,52 +17,95 @@ int path_option(int fd, int level, int name, int otherwise)
 {
 	int value = otherwise, saved = errno;
 
-	if (getsockopt(fd, level, name, &value, &(socklen_t){ sizeof(value) }) < 0)
+	if (real->getsockopt(fd, level, name, &value, &(socklen_t){ sizeof(value) }) < 0)
 		value = otherwise;
 	errno = saved;
 	return value;
 }
 
-bool path_is_tcp(int fd)
+/* 0 or a negative errno. */
+static int read_option(int fd, int name, int *value)
 {
-	int protocol = path_option(fd, SOL_SOCKET, SO_PROTOCOL, IPPROTO_TCP);
-
-	return path_option(fd, SOL_SOCKET, SO_TYPE, -1) == SOCK_STREAM &&
-	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+	return real->getsockopt(fd, SOL_SOCKET, name, value, &(socklen_t){ sizeof(*value) }) < 0
+	               ? -errno
+	               : 0;
 }
 
-/* A proxy's name is not looked up for the sake of a destination that is direct whatever it says. */
-static bool needs_hops(const struct config *cfg, const struct endpoint *dst)
+enum path_judge path_judge(int fd, int family, struct path_socket *out)
 {
-	if (cfg->broken)
-		return false;
-	return cfg->proxy.addr.kind != ENDPOINT_NAME ||
-	       (!endpoint_is_loopback(dst) && !endpoint_is_unspecified(dst));
+	int saved = errno, err;
+
+	out->shown_family = 0;
+	err = read_option(fd, SO_DOMAIN, &out->family);
+	if (err == 0)
+		err = read_option(fd, SO_TYPE, &out->type);
+	if (err == 0)
+		err = read_option(fd, SO_PROTOCOL, &out->protocol);
+	errno = saved;
+	if (err == -EBADF || err == -ENOTSOCK)
+		return PATH_KERNEL;
+	if (err < 0)
+		return PATH_NOBODY;
+	if (out->family == AF_INET || out->family == AF_INET6)
+		return PATH_OURS;
+	if (out->family == AF_UNIX || out->family == AF_NETLINK || out->family == AF_ALG ||
+	    family == AF_UNSPEC)
+		return PATH_KERNEL;
+	return PATH_NOBODY;
 }
 
-bool path_find(struct path *p, const struct sockaddr *sa, socklen_t len)
+bool path_is_tcp(const struct path_socket *sock)
+{
+	return sock->type == SOCK_STREAM &&
+	       (sock->protocol == IPPROTO_TCP || sock->protocol == IPPROTO_MPTCP);
+}
+
+/*
+ * Nobody is asked for the proxy's address for the sake of what is direct, or refused, whatever it is; what is
+ * known already serves to tell the proxy itself.
+ */
+static bool may_ask(const struct path_socket *sock, const struct endpoint *dst)
+{
+	return path_is_tcp(sock) && !endpoint_is_loopback(dst) && !endpoint_is_unspecified(dst);
+}
+
+/* Linux takes an IPv4 datagram's AF_UNSPEC for AF_INET. */
+static int decode(struct endpoint *dst, const struct path_socket *sock, const struct sockaddr *sa,
+                  socklen_t len)
+{
+	struct sockaddr_in in;
+
+	if (sa->sa_family != AF_UNSPEC || sock->family != AF_INET || len < sizeof(in))
+		return endpoint_from_sockaddr(dst, sa, len);
+	memcpy(&in, sa, sizeof(in));
+	in.sin_family = AF_INET;
+	return endpoint_from_sockaddr(dst, (struct sockaddr *)&in, sizeof(in));
+}
+
+bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
+               socklen_t len)
 {
 	const struct config *cfg = session_config();
 	struct endpoint dst;
 	int n = 0;
 
-	if (endpoint_from_sockaddr(&dst, sa, len) < 0)
+	if (decode(&dst, sock, sa, len) < 0)
 		return false;
-	if (needs_hops(cfg, &dst))
-		n = session_hops(p->hops);
+	if (!cfg->broken)
+		n = session_hops(p->hops, may_ask(sock, &dst));
 	p->n_hops = n > 0 ? (size_t)n : 0;
 	route_find(cfg, pool_contains(&dst) ? session_names() : NULL, p->hops, p->n_hops, &dst,
 	           &p->route);
+	if (p->route.kind == ROUTE_PROXY && !path_is_tcp(sock)) {
+		p->route.kind = ROUTE_REFUSE;
+		p->route.err = -EACCES;
+		p->route.why = "only TCP has a way through the proxy";
+	} else if (p->route.kind == ROUTE_PROXY && session_is_resolving()) {
+		p->route.kind = ROUTE_REFUSE;
+		p->route.err = -EACCES;
+		p->route.why = "it was asked for to find the proxy itself";
+	}
 	return true;
-}
-
-void path_refuse_untunnelled(struct path *p)
-{
-	if (p->route.kind != ROUTE_PROXY)
-		return;
-	p->route.kind = ROUTE_REFUSE;
-	p->route.err = -EACCES;
-	p->route.why = "only TCP has a way through the proxy";
 }
 
 /* FNV-1a over what is told; 0 stands for an empty slot. */

@@ -7,22 +7,43 @@
 #include <tunnel/dial.h>
 #include <tunnel/route.h>
 
+/* What a socket is. */
+struct path_socket {
+	int family, type, protocol;
+	int shown_family; /* of a swapped socket: the one that the program takes it for; else 0 */
+};
+
+/* Who judges a socket and an address. */
+enum path_judge {
+	PATH_KERNEL, /* no way to another machine, or nothing that the kernel would take */
+	PATH_OURS,
+	PATH_NOBODY, /* it can't be known, or is a kind that we don't: EACCES, nothing may leave */
+};
+
 struct path {
 	struct route route;
 	struct endpoint hops[DIAL_HOPS_MAX]; /* the proxy's addresses */
 	size_t n_hops;                       /* 0: its name has none */
 };
 
-/* False where @sa is not an internet address: the kernel judges it then. */
-bool path_find(struct path *p, const struct sockaddr *sa, socklen_t len);
+/*
+ * @family  of the address that the program gave: AF_INET, AF_INET6 or AF_UNSPEC. @out is filled but for
+ *          shown_family where the answer is PATH_OURS.
+ */
+enum path_judge path_judge(int fd, int family, struct path_socket *out);
 
-/* Turn a way through the proxy into a refusal, for sockets that have none. */
-void path_refuse_untunnelled(struct path *p);
+/* TCP, or MPTCP, which falls back to it. */
+bool path_is_tcp(const struct path_socket *sock);
+
+/*
+ * Sockets that have no way through the proxy get a refusal where the others get the proxy. False where @sa is
+ * not a whole internet address: the kernel judges it then.
+ */
+bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
+               socklen_t len);
 
 /* Tell of a refusal, once for each destination, and return its errno. */
 int path_refuse(const struct path *p);
-
-bool path_is_tcp(int fd);
 
 /* A socket's option of type int, or @otherwise where it can't be read. */
 int path_option(int fd, int level, int name, int otherwise);

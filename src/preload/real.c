@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -37,9 +36,11 @@ static void resolve(void)
 	/* Object and function pointers are one size wherever dlsym() exists (POSIX says so). */
 #define HOOK(type, name, params, args) *(void **)&table.name = look_up(#name);
 #define HOOK_ALIAS(type, name, of, params, args)
+#define REAL(type, name, params) *(void **)&table.name = look_up(#name);
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_ALIAS
+#undef REAL
 	atomic_store_explicit(&ready, true, memory_order_release);
 	errno = saved;
 }
@@ -51,9 +52,40 @@ const struct real *real_get(void)
 	return &table;
 }
 
+/* Resolved at each call: one of them may be the first that this library makes. */
+static int sys_socket(int family, int type, int protocol)
+{
+	return real_get()->socket(family, type, protocol);
+}
+
 static int sys_connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	return real_get()->connect(fd, sa, len);
+}
+
+static int sys_close(int fd)
+{
+	return real_get()->close(fd);
+}
+
+static int sys_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	return real_get()->poll(fds, n, timeout_ms);
+}
+
+static ssize_t sys_send(int fd, const void *buf, size_t n, int flags)
+{
+	return real_get()->send(fd, buf, n, flags);
+}
+
+static ssize_t sys_recv(int fd, void *buf, size_t n, int flags)
+{
+	return real_get()->recv(fd, buf, n, flags);
+}
+
+static int sys_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+{
+	return real_get()->getsockopt(fd, level, name, val, len);
 }
 
 static int sys_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
@@ -61,29 +93,25 @@ static int sys_setsockopt(int fd, int level, int name, const void *val, socklen_
 	return real_get()->setsockopt(fd, level, name, val, len);
 }
 
-static int sys_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+static int sys_fcntl(int fd, int cmd, long arg)
 {
-	return real_get()->getsockname(fd, sa, len);
+	return real_get()->fcntl(fd, cmd, arg);
 }
 
-static int sys_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+static int sys_dup3(int from, int to, int flags)
 {
-	return real_get()->getpeername(fd, sa, len);
+	return real_get()->dup3(from, to, flags);
 }
 
-/* A function without a hook is libc's own when called by its name; one with a hook goes through real. */
 const struct sys real_sys = {
-	.socket = socket,
+	.socket = sys_socket,
 	.connect = sys_connect,
-	.bind = bind,
-	.close = close,
-	.poll = poll,
-	.send = send,
-	.recv = recv,
-	.getsockopt = getsockopt,
+	.close = sys_close,
+	.poll = sys_poll,
+	.send = sys_send,
+	.recv = sys_recv,
+	.getsockopt = sys_getsockopt,
 	.setsockopt = sys_setsockopt,
-	.getsockname = sys_getsockname,
-	.getpeername = sys_getpeername,
-	.fcntl = fcntl,
-	.dup3 = dup3,
+	.fcntl = sys_fcntl,
+	.dup3 = sys_dup3,
 };

@@ -10,9 +10,11 @@
 struct real {
 #define HOOK(type, name, params, args)           type(*name) params;
 #define HOOK_ALIAS(type, name, of, params, args) /* served by hook_<of>() */
+#define REAL(type, name, params)                 type(*name) params;
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_ALIAS
+#undef REAL
 };
 
 /*
@@ -22,13 +24,15 @@ struct real {
 const struct real *real_get(void);
 #define real real_get()
 
-/* The table that tunnel/ works on: libc's own functions. */
+/* The table that tunnel/ works on: the functions behind the hooks. */
 extern const struct sys real_sys;
 
 #define HOOK(type, name, params, args) type hook_##name params;
 #define HOOK_ALIAS(type, name, of, params, args)
+#define REAL(type, name, params)
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_ALIAS
+#undef REAL
 
 #endif

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOPS_KEEP_MS 60000
+#define HOPS_KEEP_MS      60000
+#define HOPS_KEEP_NONE_MS 2000
 
 enum { UNREAD, READING, READ };
 
@@ -19,12 +20,15 @@ static struct config config;
 static atomic_int config_state;
 static _Atomic(struct table *) names;
 
-/* Under the lock. n is 0 while the rest is written, so that a fork in between leaves nothing half-true. */
+/* Under the lock. It has expired while the rest is written, so that a fork in between leaves nothing half-true. */
 static struct {
 	struct endpoint hops[DIAL_HOPS_MAX];
-	int64_t expires_ms;
-	atomic_int n;
+	int n;
+	_Atomic int64_t expires_ms;
 } kept;
+
+/* NSS modules that ask the network come back to our hooks. */
+static _Thread_local bool resolving;
 
 static void read_config(void)
 {
@@ -65,6 +69,11 @@ struct table *session_names(void)
 	t = table_open(path[0] ? path : NULL, &private_why);
 	if (!t)
 		return NULL;
+	/* That passes; a private table would stay. */
+	if (private_why == -EMFILE || private_why == -ENFILE || private_why == -ENOMEM) {
+		table_close(t);
+		return NULL;
+	}
 	if (!atomic_compare_exchange_strong(&names, &none, t)) {
 		table_close(t);
 		return none;
@@ -84,45 +93,65 @@ static int resolve_hops(const struct proxy *px, struct endpoint *hops)
 	int n = 0;
 
 	if (real->getaddrinfo(px->addr.name, NULL, &hints, &list) != 0)
-		return -EHOSTUNREACH;
+		return 0;
 	for (ai = list; ai && n < DIAL_HOPS_MAX; ai = ai->ai_next) {
 		if (endpoint_from_sockaddr(&hops[n], ai->ai_addr, ai->ai_addrlen) < 0)
 			continue;
 		hops[n++].port = px->addr.port;
 	}
 	freeaddrinfo(list);
-	return n > 0 ? n : -EHOSTUNREACH;
+	return n;
 }
 
-int session_hops(struct endpoint *hops)
+/* False where nothing is known, or it is too old. */
+static bool take_kept(struct endpoint *hops, int *n)
+{
+	struct lock_guard g;
+	bool fresh;
+
+	lock_take(&g);
+	fresh = clock_ms() < kept.expires_ms;
+	if (fresh) {
+		*n = kept.n;
+		memcpy(hops, kept.hops, sizeof(*hops) * (size_t)kept.n);
+	}
+	lock_release(&g);
+	return fresh;
+}
+
+static void keep(const struct endpoint *hops, int n)
+{
+	struct lock_guard g;
+
+	lock_take(&g);
+	kept.expires_ms = 0;
+	kept.n = n;
+	memcpy(kept.hops, hops, sizeof(*hops) * (size_t)n);
+	kept.expires_ms = clock_ms() + (n > 0 ? HOPS_KEEP_MS : HOPS_KEEP_NONE_MS);
+	lock_release(&g);
+}
+
+int session_hops(struct endpoint *hops, bool ask)
 {
 	const struct proxy *px = &session_config()->proxy;
-	struct lock_guard g;
 	int n = 0;
 
 	if (px->addr.kind != ENDPOINT_NAME) {
 		hops[0] = px->addr;
 		return 1;
 	}
-	lock_take(&g);
-	if (kept.n > 0 && clock_ms() < kept.expires_ms) {
-		n = kept.n;
-		memcpy(hops, kept.hops, sizeof(*hops) * (size_t)n);
-	}
-	lock_release(&g);
-	if (n > 0)
+	if (take_kept(hops, &n) || !ask || resolving)
 		return n;
-
+	resolving = true;
 	n = resolve_hops(px, hops);
-	if (n > 0) {
-		lock_take(&g);
-		kept.n = 0;
-		kept.expires_ms = clock_ms() + HOPS_KEEP_MS;
-		memcpy(kept.hops, hops, sizeof(*hops) * (size_t)n);
-		kept.n = n;
-		lock_release(&g);
-	}
+	resolving = false;
+	keep(hops, n);
 	return n;
+}
+
+bool session_is_resolving(void)
+{
+	return resolving;
 }
 
 bool session_may_be_hop(const struct sockaddr *sa, socklen_t len)
@@ -143,6 +172,6 @@ void session_hops_stale(void)
 	if (session_config()->proxy.addr.kind != ENDPOINT_NAME)
 		return;
 	lock_take(&g);
-	kept.n = 0;
+	kept.expires_ms = 0;
 	lock_release(&g);
 }

@@ -12,14 +12,24 @@
 /* Read by the constructor, or at the first hook that runs before it. */
 const struct config *session_config(void);
 
-/* The session's names; opened at the first call. NULL where there is no memory at all. */
+/*
+ * The session's names; opened at the first call. NULL where there is no memory at all, or just now no
+ * descriptor to open them.
+ */
 struct table *session_names(void);
 
 /*
- * The proxy's addresses: its own, or those of its name, asked of libc's resolver and kept for a minute.
- * Returns how many, at most DIAL_HOPS_MAX, or -EHOSTUNREACH where the name has none.
+ * The proxy's addresses: its own, or those of its name, asked of libc's resolver and kept for a minute, or for
+ * some seconds where it has none.
+ *
+ * @ask  false: only what is known
+ *
+ * Returns how many, at most DIAL_HOPS_MAX; 0 where the name has none or was not asked for.
  */
-int session_hops(struct endpoint *hops);
+int session_hops(struct endpoint *hops, bool ask);
+
+/* Is this thread just asking for the proxy's address? libc's own helpers may then connect somewhere. */
+bool session_is_resolving(void);
 
 /*
  * May this be the proxy's address? Where the proxy is a name that was not resolved here yet, any address with

@@ -70,7 +70,8 @@ uint64_t sockets_cookie(int fd)
 	uint64_t cookie = 0;
 	int saved = errno;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &(socklen_t){ sizeof(cookie) }) < 0)
+	if (real->getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &(socklen_t){ sizeof(cookie) }) <
+	    0)
 		cookie = 0;
 	errno = saved;
 	return cookie;

@@ -12,7 +12,7 @@
 enum socket_state {
 	SOCKET_IDLE,    /* nothing is known, or nothing but that it was swapped */
 	SOCKET_PROXIED, /* connected through the proxy: ->peer is what the program connected to */
-	SOCKET_SPOILED, /* its connect was interrupted: see dial_spoil() */
+	SOCKET_INTERRUPTED, /* not connected: its connect() to ->peer was interrupted, the outcome is still asked */
 };
 
 struct socket_note {

@@ -118,12 +118,12 @@ int swap_prepare(const struct sys *sys, int fd, int family)
 
 static void copy_file_flags(const struct sys *sys, int from, int to)
 {
-	int flags = sys->fcntl(from, F_GETFL);
-	int sig = sys->fcntl(from, F_GETSIG);
+	int flags = sys->fcntl(from, F_GETFL, 0);
+	int sig = sys->fcntl(from, F_GETSIG, 0);
 	struct f_owner_ex owner;
 
-	if (sys->fcntl(from, F_GETOWN_EX, &owner) == 0 && owner.pid != 0)
-		sys->fcntl(to, F_SETOWN_EX, &owner);
+	if (sys->fcntl(from, F_GETOWN_EX, (long)&owner) == 0 && owner.pid != 0)
+		sys->fcntl(to, F_SETOWN_EX, (long)&owner);
 	if (sig > 0)
 		sys->fcntl(to, F_SETSIG, sig);
 	if (flags >= 0)
@@ -132,7 +132,7 @@ static void copy_file_flags(const struct sys *sys, int from, int to)
 
 static int place_one(const struct sys *sys, int fd, int with)
 {
-	int flags = sys->fcntl(fd, F_GETFD);
+	int flags = sys->fcntl(fd, F_GETFD, 0);
 
 	if (flags < 0 || sys->dup3(with, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
 		return -errno;

@@ -10,6 +10,7 @@
 #include <base/errtext.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 static bool hop_fits(const struct endpoint *hop, int family, bool v6only)
@@ -39,19 +40,7 @@ int dial_family(const struct dial *d)
 /* Is this the kernel's word on the socket's own state, rather than on the way to the proxy? */
 static bool is_state_error(int err)
 {
-	switch (err) {
-	case -EISCONN:
-	case -EALREADY:
-	case -EBADF:
-	case -ENOTSOCK:
-	case -EINVAL:
-	case -EAFNOSUPPORT:
-	case -EPROTOTYPE:
-	case -EOPNOTSUPP:
-		return true;
-	default:
-		return false;
-	}
+	return err == -EISCONN || err == -EALREADY || err == -EBADF || err == -ENOTSOCK;
 }
 
 void dial_dissolve(const struct sys *sys, int fd)
@@ -67,7 +56,7 @@ void dial_dissolve(const struct sys *sys, int fd)
 static int connect_nonblocking(const struct sys *sys, int fd, const struct sockaddr_storage *ss,
                                socklen_t len)
 {
-	int flags = sys->fcntl(fd, F_GETFL);
+	int flags = sys->fcntl(fd, F_GETFL, 0);
 	int err = 0;
 
 	if (flags < 0)
@@ -81,34 +70,12 @@ static int connect_nonblocking(const struct sys *sys, int fd, const struct socka
 	return err;
 }
 
-void dial_spoil(const struct sys *sys, int fd)
-{
-	const struct endpoint loopback = { .kind = ENDPOINT_IPV4, .ip = { 127, 0, 0, 1 } };
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&loopback, AF_INET, &ss);
-	struct endpoint closed;
-	int holder = sys->socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int family = AF_INET;
-
-	if (holder < 0)
-		return;
-	/* A port that is bound and not listened on answers with RST, and nobody else can get it. */
-	if (sys->bind(holder, (struct sockaddr *)&ss, len) == 0 &&
-	    sys->getsockname(holder, (struct sockaddr *)&ss, &len) == 0 &&
-	    endpoint_from_sockaddr(&closed, (struct sockaddr *)&ss, len) == 0 &&
-	    sys->getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &(socklen_t){ sizeof(family) }) ==
-	            0) {
-		len = endpoint_to_sockaddr(&closed, family, &ss);
-		connect_nonblocking(sys, fd, &ss, len);
-	}
-	sys->close(holder);
-}
-
 /*
  * TCP to one of the proxy's addresses. @untouched tells that the kernel refused for the socket's own
  * state, which is then as the program left it.
  */
-static int dial_tcp(struct dial *d, int fd, int family, const struct endpoint *hop, bool *untouched)
+static int dial_tcp(struct dial *d, int fd, int family, const struct endpoint *hop,
+                    int64_t deadline_ms, bool *untouched)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(hop, family, &ss);
@@ -118,7 +85,7 @@ static int dial_tcp(struct dial *d, int fd, int family, const struct endpoint *h
 	while (err == -EINPROGRESS || err == -EALREADY) {
 		if (*untouched)
 			return err;
-		err = d->waiter->wait(d->waiter, fd, POLLOUT, d->deadline_ms);
+		err = d->waiter->wait(d->waiter, fd, POLLOUT, deadline_ms);
 		if (err < 0)
 			return err;
 		/*
@@ -174,26 +141,45 @@ static int handshake(struct dial *d, int fd, struct socks_client *c)
 	return client_result(c);
 }
 
-/* A program's SO_RCVLOWAT would keep poll() silent about the few octets of a reply. */
-static int lower_lowat(const struct sys *sys, int fd)
-{
-	int lowat = 1;
+/*
+ * What a program may have set before connect() and a handshake can't bear: SO_RCVLOWAT would keep poll()
+ * silent about the few octets of a reply, TCP_CORK would hold back each of our own for 200 ms.
+ */
+static const struct {
+	int level, name, wanted;
+} eased[] = {
+	{ SOL_SOCKET, SO_RCVLOWAT, 1 },
+	{ IPPROTO_TCP, TCP_CORK, 0 },
+};
 
-	if (sys->getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, &(socklen_t){ sizeof(lowat) }) <
-	            0 ||
-	    lowat <= 1)
-		return 1;
-	sys->setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
-	return lowat;
+#define N_EASED (sizeof(eased) / sizeof(eased[0]))
+
+static void ease(const struct sys *sys, int fd, int was[N_EASED])
+{
+	for (size_t i = 0; i < N_EASED; i++) {
+		was[i] = eased[i].wanted;
+		if (sys->getsockopt(fd, eased[i].level, eased[i].name, &was[i],
+		                    &(socklen_t){ sizeof(was[i]) }) == 0 &&
+		    was[i] != eased[i].wanted)
+			sys->setsockopt(fd, eased[i].level, eased[i].name, &eased[i].wanted,
+			                sizeof(int));
+	}
+}
+
+static void restore(const struct sys *sys, int fd, const int was[N_EASED])
+{
+	for (size_t i = 0; i < N_EASED; i++)
+		if (was[i] != eased[i].wanted)
+			sys->setsockopt(fd, eased[i].level, eased[i].name, &was[i], sizeof(was[i]));
 }
 
 static int dial_handshake(struct dial *d, int fd, struct socks_client *c)
 {
-	int lowat = lower_lowat(d->sys, fd);
-	int err = handshake(d, fd, c);
+	int was[N_EASED], err;
 
-	if (lowat > 1)
-		d->sys->setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
+	ease(d->sys, fd, was);
+	err = handshake(d, fd, c);
+	restore(d->sys, fd, was);
 	d->report.stage = client_where(c);
 	d->report.code = client_code(c);
 	if (err == client_result(c))
@@ -216,9 +202,42 @@ static int dial_start(const struct dial *d, const struct endpoint *dst, struct s
 			      });
 }
 
+/* Of the time that is left, an address that stays silent may take no more than its share. */
+static int64_t share(const struct dial *d, size_t n_left)
+{
+	int64_t now = clock_ms();
+
+	if (n_left <= 1 || d->deadline_ms <= now || d->deadline_ms == DEADLINE_NEVER)
+		return d->deadline_ms;
+	return now + (d->deadline_ms - now) / (int64_t)n_left;
+}
+
+/* Returns 0, or why not; *over tells that no other address would do better. */
+static int dial_hop(struct dial *d, int fd, int family, size_t i, struct socks_client *c,
+                    bool *over)
+{
+	int err;
+
+	d->report.hop = d->hops[i];
+	err = dial_tcp(d, fd, family, &d->hops[i], share(d, d->n_hops - i), over);
+	if (*over)
+		return err;
+	if (err == 0) {
+		d->report.reached = true;
+		err = dial_handshake(d, fd, c);
+	}
+	if (err == 0)
+		return 0;
+	dial_dissolve(d->sys, fd);
+	/* A proxy that was reached has spoken: its other addresses would say the same. */
+	*over = d->report.reached || err == -EINTR;
+	return err;
+}
+
 static int dial_hops(struct dial *d, int fd, struct socks_client *c)
 {
 	int family = AF_INET, v6only = 0, err = -EAFNOSUPPORT;
+	bool over = false;
 
 	if (d->sys->getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &(socklen_t){ sizeof(family) }) <
 	    0)
@@ -226,26 +245,9 @@ static int dial_hops(struct dial *d, int fd, struct socks_client *c)
 	if (family == AF_INET6)
 		d->sys->getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
 		                   &(socklen_t){ sizeof(v6only) });
-	for (size_t i = 0; i < d->n_hops; i++) {
-		bool untouched;
-
-		if (!hop_fits(&d->hops[i], family, v6only != 0))
-			continue;
-		d->report.hop = d->hops[i];
-		err = dial_tcp(d, fd, family, &d->hops[i], &untouched);
-		if (untouched)
-			return err;
-		if (err == 0) {
-			d->report.reached = true;
-			err = dial_handshake(d, fd, c);
-		}
-		if (err == 0)
-			return 0;
-		dial_dissolve(d->sys, fd);
-		/* A proxy that was reached has spoken: its other addresses would say the same. */
-		if (d->report.reached || err == -EINTR || err == -ETIMEDOUT)
-			return err;
-	}
+	for (size_t i = 0; i < d->n_hops && err < 0 && !over; i++)
+		if (hop_fits(&d->hops[i], family, v6only != 0))
+			err = dial_hop(d, fd, family, i, c, &over);
 	return err;
 }
 

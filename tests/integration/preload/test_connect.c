@@ -4,9 +4,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -148,6 +152,7 @@ START_TEST(options_and_flags_survive)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){ 77 }, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &wanted, sizeof(wanted));
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 3 }, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){ 1 }, sizeof(int));
 	twin = dup(fd);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), 0);
 	for (int i = 0; i < 2; i++) {
@@ -161,6 +166,8 @@ START_TEST(options_and_flags_survive)
 		ck_assert_int_eq(value, 77);
 		getsockopt(at, SOL_SOCKET, SO_RCVLOWAT, &value, &(socklen_t){ 4 });
 		ck_assert_int_eq(value, 3);
+		getsockopt(at, IPPROTO_TCP, TCP_CORK, &value, &(socklen_t){ 4 });
+		ck_assert_int_eq(value, 1);
 		getsockopt(at, SOL_SOCKET, SO_LINGER, &linger, &(socklen_t){ sizeof(linger) });
 		ck_assert_int_eq(linger.l_linger, 7);
 		ck_assert_int_eq(fcntl(at, F_GETFD), i ? 0 : FD_CLOEXEC);
@@ -216,7 +223,7 @@ START_TEST(sndtimeo_bounds_it_as_in_the_kernel)
 	/* A program that waits on must not take it for connected. */
 	ck_assert_int_eq(poll(&p, 1, 5000), 1);
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &(socklen_t){ 4 });
-	ck_assert_int_ne(err, 0);
+	ck_assert_int_eq(err, ETIMEDOUT);
 	ss = under_look_up("ok.test", AF_INET, 80, &len);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), 0);
 	under_echo(fd);
@@ -338,9 +345,75 @@ START_TEST(datagrams_elsewhere_are_refused)
 	ck_assert_int_eq(errno, EACCES);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), -1);
 	ck_assert_int_eq(errno, EACCES);
+	/* Linux takes an IPv4 datagram's AF_UNSPEC for AF_INET. */
+	sa.sin_family = AF_UNSPEC;
+	ck_assert_int_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&sa, sizeof(sa)), -1);
+	ck_assert_int_eq(errno, EACCES);
+	ck_assert_int_eq(sendmsg(fd, &mm.msg_hdr, 0), -1);
+	ck_assert_int_eq(errno, EACCES);
+	sa.sin_family = AF_INET;
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ck_assert_int_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&sa, sizeof(sa)), 1);
 	close(fd);
+}
+END_TEST
+
+/* In use already, even where the family would ask for another socket in its place. */
+START_TEST(a_socket_in_use_is_not_replaced)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(sa), n;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+	struct sockaddr_storage far = under_look_up("ok.test", AF_INET, 80, &n);
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&sa, len), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	getsockname(listener, (struct sockaddr *)&sa, &len);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, len), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&far, n), -1);
+	ck_assert_int_eq(errno, EISCONN);
+	ck_assert_int_eq(connect(listener, (struct sockaddr *)&far, n), -1);
+	ck_assert_int_eq(errno, EISCONN);
+	peer = accept(listener, NULL, NULL);
+	ck_assert_int_ge(peer, 0);
+	ck_assert_int_eq(send(peer, "still", 5, 0), 5);
+	ck_assert_int_eq(recv(fd, (char[8]){ 0 }, 5, MSG_WAITALL), 5);
+	close(fd);
+	close(peer);
+	close(listener);
+}
+END_TEST
+
+/* A program that may not ask what its sockets are gets nothing past the proxy either. */
+START_TEST(what_cannot_be_known_is_refused)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = 4, .filter = filter };
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(9) };
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		int tcp = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
+
+		inet_pton(AF_INET, "192.0.2.9", &sa.sin_addr);
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+			_exit(0); /* no such filters here */
+		if (connect(tcp, (struct sockaddr *)&sa, sizeof(sa)) == 0 || errno != EACCES)
+			_exit(1);
+		if (sendto(udp, "x", 1, 0, (struct sockaddr *)&sa, sizeof(sa)) >= 0 ||
+		    errno != EACCES)
+			_exit(2);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -393,6 +466,8 @@ static Suite *make(void)
 	tcase_add_test(tc, a_placeholder_that_nobody_gave_goes_nowhere);
 	tcase_add_loop_test(tc, fast_open_is_no_door_beside_connect, 0, 4);
 	tcase_add_test(tc, datagrams_elsewhere_are_refused);
+	tcase_add_test(tc, a_socket_in_use_is_not_replaced);
+	tcase_add_test(tc, what_cannot_be_known_is_refused);
 	tcase_add_test(tc, half_close_travels);
 	tcase_add_test(tc, descriptors_above_1024_work);
 	suite_add_tcase(s, tc);

@@ -87,6 +87,7 @@ START_TEST(every_hint_is_honoured)
 		return;
 	ck_assert(is_placeholder(ai->ai_addr));
 	ck_assert_int_eq(ai->ai_family, rows[_i].family ? rows[_i].family : AF_INET);
+	ck_assert_int_eq(ai->ai_flags, rows[_i].flags);
 	if (rows[_i].socktype)
 		ck_assert_int_eq(ai->ai_socktype, rows[_i].socktype);
 	if (rows[_i].flags & AI_CANONNAME)
@@ -106,6 +107,7 @@ START_TEST(addresses_in_text_stay_libcs)
 		const char *is;
 	} rows[] = {
 		{ NULL, AF_INET, 0, "127.0.0.1" },
+		{ "*", AF_INET, 0, "127.0.0.1" },
 		{ "192.0.2.7", AF_UNSPEC, 0, "192.0.2.7" },
 		{ "127.1", AF_UNSPEC, 0, "127.0.0.1" },
 		{ "0x7f000001", AF_UNSPEC, 0, "127.0.0.1" },
@@ -130,7 +132,7 @@ START_TEST(addresses_in_text_stay_libcs)
 	freeaddrinfo(ai);
 }
 END_TEST
-#define N_TEXTS 8
+#define N_TEXTS 9
 
 START_TEST(local_names_stay_local)
 {
@@ -148,7 +150,9 @@ END_TEST
 START_TEST(what_can_be_no_name_is_none)
 {
 	char long_label[70], long_name[300];
-	const char *const names[] = { "", ".", "a..b", long_label, long_name };
+	const char *const names[] = {
+		"", ".", "a..b", "192.0.2.1 ", "a\tb", long_label, long_name
+	};
 	struct addrinfo *ai;
 
 	memset(long_label, 'a', 64);
@@ -165,7 +169,7 @@ START_TEST(gethostbyname_and_its_relatives_agree)
 	struct hostent *he = gethostbyname("host.test"), ret, *res;
 	struct addrinfo *ai;
 	char buf[512];
-	int herr = 0;
+	int herr = 77;
 
 	ck_assert_ptr_nonnull(he);
 	ck_assert_str_eq(he->h_name, "host.test");
@@ -185,6 +189,12 @@ START_TEST(gethostbyname_and_its_relatives_agree)
 	ck_assert_int_eq(
 		gethostbyname2_r("host.test", AF_INET6, &ret, buf, sizeof(buf), &res, &herr), 0);
 	ck_assert_mem_eq(ret.h_addr_list[0], he->h_addr_list[0], 16);
+	ck_assert_int_eq(herr, NETDB_SUCCESS);
+	/* libc itself would ask a name server for this one. */
+	he = gethostbyname("0x7f.1");
+	ck_assert_ptr_nonnull(he);
+	ck_assert_mem_eq(he->h_addr_list[0], "\177\0\0\1", 4);
+	ck_assert_ptr_null(gethostbyname2("192.0.2.44", AF_INET6));
 	he = gethostbyname("192.0.2.44");
 	ck_assert_ptr_nonnull(he);
 	ck_assert_mem_eq(he->h_addr_list[0], "\300\0\2\54", 4);
@@ -303,7 +313,7 @@ static Suite *make(void)
 	tcase_add_loop_test(tc, every_hint_is_honoured, 0, N_HINTS);
 	tcase_add_loop_test(tc, addresses_in_text_stay_libcs, 0, N_TEXTS);
 	tcase_add_loop_test(tc, local_names_stay_local, 0, 4);
-	tcase_add_loop_test(tc, what_can_be_no_name_is_none, 0, 5);
+	tcase_add_loop_test(tc, what_can_be_no_name_is_none, 0, 7);
 	tcase_add_test(tc, gethostbyname_and_its_relatives_agree);
 	tcase_add_test(tc, a_buffer_too_small_is_erange_at_every_size);
 	tcase_add_test(tc, not_found_is_told_by_h_errno);

@@ -89,6 +89,26 @@ START_TEST(a_child_shows_the_peer)
 END_TEST
 
 /* A program that gets the connected socket by exec still sees whom it talks to. */
+/* Programs pass the size of a sockaddr_storage, and leave in it what was there. */
+START_TEST(the_peer_is_shown_as_the_kernel_would)
+{
+	socklen_t len;
+	struct sockaddr_storage ss, is;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	static const char zero[8];
+
+	memset(&ss, 0xee, sizeof(ss));
+	is = under_look_up("ok.long.test", AF_INET, 80, &len);
+	memcpy(&ss, &is, offsetof(struct sockaddr_in, sin_zero));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, sizeof(ss)), 0);
+	len = sizeof(is);
+	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&is, &len), 0);
+	ck_assert_int_eq(len, sizeof(struct sockaddr_in));
+	ck_assert_mem_eq(((struct sockaddr_in *)&is)->sin_zero, zero, sizeof(zero));
+	close(fd);
+}
+END_TEST
+
 START_TEST(an_executed_program_shows_the_peer)
 {
 	socklen_t len;
@@ -125,6 +145,9 @@ START_TEST(a_short_buffer_is_cut_as_the_kernel_cuts)
 	ck_assert_int_eq(((uint8_t *)&sa)[4], 0xee);
 	ck_assert_int_eq(getpeername(fd, NULL, &len), -1);
 	ck_assert_int_eq(errno, EFAULT);
+	len = 0;
+	ck_assert_int_eq(getpeername(fd, NULL, &len), 0);
+	ck_assert_int_eq(len, sizeof(sa));
 	close(fd);
 }
 END_TEST
@@ -199,6 +222,7 @@ static Suite *make(void)
 	tcase_add_test(tc, duplicates_show_the_peer);
 	tcase_add_test(tc, a_number_used_again_shows_its_own_peer);
 	tcase_add_test(tc, a_child_shows_the_peer);
+	tcase_add_test(tc, the_peer_is_shown_as_the_kernel_would);
 	tcase_add_test(tc, an_executed_program_shows_the_peer);
 	tcase_add_test(tc, a_short_buffer_is_cut_as_the_kernel_cuts);
 	tcase_add_test(tc, forty_threads_connect_a_hundred_times_each);

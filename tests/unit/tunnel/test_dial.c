@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdarg.h>
+#include <netinet/tcp.h>
 #include <tunnel/dial.h>
 
 #define FD      42
@@ -22,9 +22,12 @@ static struct fake {
 	size_t answer_len, answer_pos;
 	size_t step; /* most octets that one send or recv moves */
 	int send_errno, recv_errno;
-	bool stutter; /* every other send and recv says EINTR, then EAGAIN */
-	int family, v6only, lowat;
+	bool silent_first; /* the first address drops what it gets */
+	bool stutter;      /* every other send and recv says EINTR, then EAGAIN */
+	int family, v6only, lowat, cork;
 	/* seen */
+	bool uncorked;
+	int64_t first_deadline_ms;
 	int connects, dissolved, waits, turn, flags, lowest_lowat;
 	struct sockaddr_storage to[4];
 	uint8_t sent[1024];
@@ -99,6 +102,8 @@ static int fake_getsockopt(int fd, int level, int name, void *val, socklen_t *le
 		value = f.family;
 	else if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		value = f.lowat;
+	else if (level == IPPROTO_TCP && name == TCP_CORK)
+		value = f.cork;
 	else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
 		value = f.v6only;
 	memcpy(val, &value, sizeof(value));
@@ -108,6 +113,12 @@ static int fake_getsockopt(int fd, int level, int name, void *val, socklen_t *le
 static int fake_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	ck_assert_int_eq(fd, FD);
+	if (level == IPPROTO_TCP) {
+		ck_assert_int_eq(name, TCP_CORK);
+		memcpy(&f.cork, val, len);
+		f.uncorked |= f.cork == 0;
+		return 0;
+	}
 	ck_assert_int_eq(level, SOL_SOCKET);
 	ck_assert_int_eq(name, SO_RCVLOWAT);
 	memcpy(&f.lowat, val, len);
@@ -116,17 +127,13 @@ static int fake_setsockopt(int fd, int level, int name, const void *val, socklen
 	return 0;
 }
 
-static int fake_fcntl(int fd, int cmd, ...)
+static int fake_fcntl(int fd, int cmd, long arg)
 {
-	va_list ap;
-
 	ck_assert_int_eq(fd, FD);
 	if (cmd == F_GETFL)
 		return f.flags;
 	ck_assert_int_eq(cmd, F_SETFL);
-	va_start(ap, cmd);
-	f.flags = va_arg(ap, int);
-	va_end(ap);
+	f.flags = (int)arg;
 	return 0;
 }
 
@@ -135,8 +142,11 @@ static int fake_wait(struct waiter *w, int fd, short events, int64_t deadline_ms
 	(void)w;
 	(void)events;
 	ck_assert_int_eq(fd, FD);
+	if (f.waits++ == 0)
+		f.first_deadline_ms = deadline_ms;
+	if (f.silent_first)
+		return f.connects == 1 ? -ETIMEDOUT : 0;
 	ck_assert_int_eq(deadline_ms, 1234);
-	f.waits++;
 	return f.wait_result;
 }
 
@@ -221,6 +231,35 @@ START_TEST(the_next_address_is_tried_when_tcp_fails)
 }
 END_TEST
 
+static const struct {
+	int err;
+} hop_errors[] = { { ECONNREFUSED }, { EINVAL }, { EAFNOSUPPORT }, { ETIMEDOUT }, { ENETUNREACH } };
+
+START_TEST(no_error_of_one_address_hides_the_next)
+{
+	struct dial d = fresh("192.0.2.1:1080", "192.0.2.2:1081");
+
+	f.connect_errno[0] = hop_errors[_i].err;
+	ck_assert_int_eq(go(&d), 0);
+	ck_assert_int_eq(f.connects, 2);
+}
+END_TEST
+
+/* An address that drops what it gets leaves the next its share of the time. */
+START_TEST(a_silent_address_gets_its_share)
+{
+	struct dial d = fresh("192.0.2.1:1080", "192.0.2.2:1081");
+
+	d.deadline_ms = clock_ms() + 60000;
+	f.connect_errno[0] = EINPROGRESS;
+	f.silent_first = true;
+	ck_assert_int_eq(go(&d), 0);
+	ck_assert_int_eq(f.connects, 2);
+	ck_assert(f.first_deadline_ms < d.deadline_ms);
+	ck_assert_int_eq(d.report.hop.port, 1081);
+}
+END_TEST
+
 START_TEST(a_proxy_that_answered_is_not_asked_twice)
 {
 	struct dial d = fresh("192.0.2.1:1080", "192.0.2.2:1081");
@@ -240,7 +279,7 @@ END_TEST
 
 static const struct {
 	int err;
-} state_errors[] = { { EISCONN }, { EALREADY }, { EINVAL }, { EBADF } };
+} state_errors[] = { { EISCONN }, { EALREADY }, { EBADF }, { ENOTSOCK } };
 
 START_TEST(the_kernels_word_on_the_sockets_state_is_passed_on)
 {
@@ -290,12 +329,15 @@ START_TEST(an_answer_cut_anywhere_fails)
 }
 END_TEST
 
-START_TEST(rcvlowat_is_lowered_and_put_back)
+START_TEST(options_that_hinder_are_lifted_and_put_back)
 {
 	struct dial d = fresh("192.0.2.1:1080", NULL);
 
 	f.lowat = 100;
+	f.cork = 1;
 	ck_assert_int_eq(go(&d), 0);
+	ck_assert(f.uncorked);
+	ck_assert_int_eq(f.cork, 1);
 	ck_assert_int_eq(f.lowest_lowat, 1);
 	ck_assert_int_eq(f.lowat, 100);
 }
@@ -344,9 +386,11 @@ END_TEST
 
 UNIT_MAIN("tunnel dial", { exactly_the_handshake_is_read, 6 }, { a_slow_connect_is_waited_for, 0 },
           { the_next_address_is_tried_when_tcp_fails, 0 },
-          { a_proxy_that_answered_is_not_asked_twice, 0 },
+          { no_error_of_one_address_hides_the_next, ROWS(hop_errors) },
+          { a_silent_address_gets_its_share, 0 }, { a_proxy_that_answered_is_not_asked_twice, 0 },
           { the_kernels_word_on_the_sockets_state_is_passed_on, ROWS(state_errors) },
           { after_a_failure_the_socket_is_dissolved, ROWS(failures) },
-          { an_answer_cut_anywhere_fails, GOOD_LEN }, { rcvlowat_is_lowered_and_put_back, 0 },
+          { an_answer_cut_anywhere_fails, GOOD_LEN },
+          { options_that_hinder_are_lifted_and_put_back, 0 },
           { families_reach_what_they_can, ROWS(families) },
           { what_the_protocol_cannot_say_reaches_nobody, 0 })

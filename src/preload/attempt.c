@@ -1,0 +1,191 @@
+/*
+ * How it works: dial_connect() brings the program's own socket through the proxy, or, where its family can't
+ * reach the proxy, a second socket that then takes its place. A blocking connect that a signal or SO_SNDTIMEO
+ * ends is given up: where the kernel would go on behind it, the outcome is fetched when the program asks for it
+ * (hook_sockopt.c), which until then sees a socket that is not connected.
+ */
+#include "attempt.h"
+
+#include "interrupt.h"
+#include "real.h"
+#include "session.h"
+#include "swap.h"
+
+#include <base/clock.h>
+#include <base/log.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+struct attempt {
+	struct dial dial;
+	struct interrupt interrupt;
+	const struct path_socket *sock;
+	const struct path *path;
+	int fd;
+	int second_fd; /* -1, or the socket that is dialled in place of fd */
+	int shown_family;
+	enum interrupt_rule rule;
+	bool by_sndtimeo; /* the deadline is SO_SNDTIMEO's, not ours */
+};
+
+static void log_failure(const struct attempt *a, int err)
+{
+	char text[512];
+
+	log_warn("%s[%d]: %s through %s: %s", program_invocation_short_name, (int)getpid(),
+	         ENDPOINT_TEXT(&a->path->route.dst), a->dial.proxy->label,
+	         dial_explain(&a->dial, err, text, sizeof(text)));
+}
+
+static int64_t sndtimeo_ms(int fd)
+{
+	struct timeval tv = { 0 };
+
+	if (real->getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &(socklen_t){ sizeof(tv) }) < 0)
+		return 0;
+	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
+}
+
+static void attempt_init(struct attempt *a, int fd, bool late)
+{
+	int flags = real->fcntl(fd, F_GETFL, 0);
+	bool nonblocking = flags >= 0 && (flags & O_NONBLOCK);
+	int64_t now = clock_ms(), limit = nonblocking ? 0 : sndtimeo_ms(fd);
+
+	a->fd = fd;
+	a->second_fd = -1;
+	a->shown_family = a->sock->shown_family;
+	a->dial = (struct dial){
+		.sys = &real_sys,
+		.waiter = &a->interrupt.waiter,
+		.proxy = &session_config()->proxy,
+		.hops = a->path->hops,
+		.n_hops = a->path->n_hops,
+		.deadline_ms = now + session_config()->timeout_ms,
+		.report = { .code = -1, .began_ms = now, .ended_ms = now },
+	};
+	a->by_sndtimeo = limit > 0 && now + limit < a->dial.deadline_ms;
+	if (a->by_sndtimeo)
+		a->dial.deadline_ms = now + limit;
+	a->rule = INTERRUPT_RESTARTS;
+	if (nonblocking || late)
+		a->rule = INTERRUPT_NEVER;
+	else if (limit > 0)
+		a->rule = INTERRUPT_ALWAYS;
+}
+
+static void close_second(struct attempt *a)
+{
+	if (a->second_fd >= 0)
+		real->close(a->second_fd);
+	a->second_fd = -1;
+}
+
+/* A thread that is cancelled in the midst of a handshake leaves a socket that is not connected. */
+static void cancelled(void *at)
+{
+	struct attempt *a = at;
+
+	if (a->second_fd < 0)
+		dial_dissolve(&real_sys, a->fd);
+	close_second(a);
+}
+
+/*
+ * May another socket take its place? The kernel would say no to a connect() of a socket that is in use. Returns
+ * 0 or what it says.
+ */
+static int check_unused(int fd)
+{
+	struct tcp_info info = { .tcpi_state = TCP_CLOSE };
+
+	real->getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof(info) });
+	if (info.tcpi_state == TCP_CLOSE)
+		return 0;
+	return info.tcpi_state == TCP_SYN_SENT ? -EALREADY : -EISCONN;
+}
+
+/* For families that can't reach the proxy. */
+static int dial_second(struct attempt *a)
+{
+	int err = check_unused(a->fd);
+
+	if (err < 0)
+		return err;
+	a->second_fd = swap_prepare(&real_sys, a->fd, dial_family(&a->dial));
+	if (a->second_fd < 0)
+		return a->second_fd;
+	err = dial_connect(&a->dial, a->second_fd, &a->path->route.dst);
+	if (err == 0)
+		err = check_unused(a->fd);
+	if (err == 0)
+		err = swap_place(&real_sys, a->fd, a->second_fd);
+	if (err == 0)
+		a->shown_family = a->sock->family;
+	return err;
+}
+
+static int run(struct attempt *a)
+{
+	bool v6only = a->sock->family == AF_INET6 &&
+	              path_option(a->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	int err;
+
+	interrupt_begin(&a->interrupt, &real_sys, a->rule, cancelled, a);
+	if (dial_can_reach(&a->dial, a->sock->family, v6only))
+		err = dial_connect(&a->dial, a->fd, &a->path->route.dst);
+	else
+		err = dial_second(a);
+	close_second(a);
+	interrupt_end(&a->interrupt);
+	return err;
+}
+
+void attempt_note(int fd, int shown_family, enum socket_state state, const struct sockaddr *sa)
+{
+	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+	                                          : sizeof(struct sockaddr_in);
+	struct socket_note note = { .state = state, .shown_family = shown_family };
+	struct endpoint ep;
+
+	/* By way of an endpoint, since what the kernel shows has no octets that a program left behind. */
+	if (endpoint_from_sockaddr(&ep, sa, len) < 0)
+		return;
+	note.peer_len = endpoint_to_sockaddr(&ep, sa->sa_family, &note.peer);
+	sockets_note(fd, &note);
+}
+
+static bool is_worth_a_line(int err)
+{
+	return err != -EISCONN && err != -EALREADY && err != -EINTR;
+}
+
+int attempt_connect(int fd, const struct path_socket *sock, const struct path *path,
+                    const struct sockaddr *sa, bool late)
+{
+	struct attempt a = { .sock = sock, .path = path };
+	int err = -EHOSTUNREACH;
+
+	attempt_init(&a, fd, late);
+	if (path->n_hops > 0)
+		err = run(&a);
+	else
+		a.dial.report.why = "the proxy's name has no address";
+	if (err == 0) {
+		attempt_note(fd, a.shown_family, SOCKET_PROXIED, sa);
+		return 0;
+	}
+	if (err == -ETIMEDOUT && a.by_sndtimeo && !late)
+		err = -EINPROGRESS;
+	else if (is_worth_a_line(err))
+		log_failure(&a, err);
+	if (err == -EINTR || err == -EINPROGRESS)
+		attempt_note(fd, a.shown_family, SOCKET_INTERRUPTED, sa);
+	if (!a.dial.report.reached && is_worth_a_line(err))
+		session_hops_stale();
+	return err;
+}
