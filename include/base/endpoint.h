@@ -82,8 +82,9 @@ bool endpoint_is_loopback(const struct endpoint *ep);    /* 127/8, ::1, and v4-m
 bool endpoint_is_unspecified(const struct endpoint *ep); /* 0.0.0.0, ::, ::ffff:0.0.0.0 */
 
 /*
- * "192.0.2.1:80", "[2001:db8::1]:80", "example.org:80", "-" for ENDPOINT_NONE. Octets of a name that
- * are not printable ASCII, spaces and backslashes are shown as \xHH; cut where @cap ends. Returns @buf.
+ * "192.0.2.1:80", "[2001:db8::1]:80", "example.org:80", "-" for ENDPOINT_NONE. Octets of a name
+ * that are not printable ASCII, spaces and backslashes are shown as \xHH; cut where @cap ends.
+ * Returns @buf.
  */
 char *endpoint_format(const struct endpoint *ep, char *buf, size_t cap);
 #define ENDPOINT_TEXT(ep) endpoint_format(ep, (char[ENDPOINT_TEXT_MAX]){ 0 }, ENDPOINT_TEXT_MAX)

@@ -1,7 +1,8 @@
 /*
  * One line to stderr or a file, in one write(2), without allocation or locks, so that it may be
- * called from anywhere, signal handlers included. A guest keeps no descriptor: the file is opened for
- * each line, and stderr is used only while descriptor 2 is still the file that it was at log_init().
+ * called from anywhere, signal handlers included. A guest keeps no descriptor: the file is opened
+ * for each line, and stderr is used only while descriptor 2 is still the file that it was at
+ * log_init().
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

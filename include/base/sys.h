@@ -1,6 +1,7 @@
 /*
  * The system calls that tunnel/ makes, as a table, so that the same code serves the library (which
- * must reach libc past its own hooks), the wrapper and the tests (which make calls fail on purpose).
+ * must reach libc past its own hooks), the wrapper and the tests (which make calls fail on
+ * purpose).
  */
 #ifndef BASE_SYS_H
 #define BASE_SYS_H

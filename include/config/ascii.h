@@ -1,6 +1,6 @@
 /*
- * Letters and digits as protocols mean them. <ctype.h> and strcasecmp(3) ask the locale, which belongs to
- * the program that we are a guest of (in tr_TR "I" is not "i").
+ * Letters and digits as protocols mean them. <ctype.h> and strcasecmp(3) ask the locale, which
+ * belongs to the program that we are a guest of (in tr_TR "I" is not "i").
  */
 #ifndef CONFIG_ASCII_H
 #define CONFIG_ASCII_H

@@ -1,6 +1,6 @@
 /*
- * The configuration, read once from the environment into memory of its own, so that a program which wipes
- * or rewrites its environment changes nothing. config/keys.def lists every variable.
+ * The configuration, read once from the environment into memory of its own, so that a program which
+ * wipes or rewrites its environment changes nothing. config/keys.def lists every variable.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -30,8 +30,8 @@ struct config {
  * @lookup        getenv(3) or a test's own
  * @log_default   level where SOCKSIFY_LOG is not set
  *
- * The proxy: SOCKSIFY_PROXY, else ALL_PROXY, else all_proxy (a scheme that is not SOCKS there is one
- * warning and counts as unset), else socks5h://127.0.0.1:1080. Empty variables count as unset.
+ * The proxy: SOCKSIFY_PROXY, else ALL_PROXY, else all_proxy (a scheme that is not SOCKS there is
+ * one warning and counts as unset), else socks5h://127.0.0.1:1080. Empty variables count as unset.
  */
 void config_read(struct config *cfg, char *(*lookup)(const char *name), enum log_level log_default);
 

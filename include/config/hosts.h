@@ -1,7 +1,7 @@
 /*
- * A hosts(5) file as an immutable snapshot: the library reads /etc/hosts with it, the server --hosts
- * FILE. Being immutable it needs no lock: readers keep the pointer that they have, a changed file is
- * loaded anew beside it.
+ * A hosts(5) file as an immutable snapshot: the library reads /etc/hosts with it, the server
+ * --hosts FILE. Being immutable it needs no lock: readers keep the pointer that they have, a
+ * changed file is loaded anew beside it.
  */
 #ifndef CONFIG_HOSTS_H
 #define CONFIG_HOSTS_H
@@ -12,8 +12,9 @@
 struct hosts;
 
 /*
- * Read and index a file. Lines that are not "ADDRESS NAME..." are skipped; the first of them is told
- * in @bad_line (0: none), since a server wants to complain and libc does not. No descriptor stays open.
+ * Read and index a file. Lines that are not "ADDRESS NAME..." are skipped; the first of them is
+ * told in @bad_line (0: none), since a server wants to complain and libc does not. No descriptor
+ * stays open.
  *
  * Returns NULL with errno set where the file can't be read or memory is short.
  */

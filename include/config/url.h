@@ -28,9 +28,9 @@ struct complaint {
 };
 
 /*
- * Returns 0, or -EINVAL with @why filled and @out undefined. No scheme means socks5h, no port 1080; a
- * user without a password is fine; white space around it and a path of "/" after it are ignored. User and
- * password are at most 255 octets each. SOCKS4 takes a user (its user id) and no password.
+ * Returns 0, or -EINVAL with @why filled and @out undefined. No scheme means socks5h, no port 1080;
+ * a user without a password is fine; white space around it and a path of "/" after it are ignored.
+ * User and password are at most 255 octets each. SOCKS4 takes a user (its user id) and no password.
  */
 int url_parse(const char *text, struct proxy *out, struct complaint *why);
 
@@ -38,9 +38,9 @@ int url_parse(const char *text, struct proxy *out, struct complaint *why);
 bool url_is_foreign(const char *text);
 
 /*
- * The text for a log: octets that are not printable ASCII escaped, what may be a password replaced by
- * "***" (in a malformed text, too: all between the first ":" after "://" and the last "@", or without
- * an "@" a port that is no number). Returns @buf.
+ * The text for a log: octets that are not printable ASCII escaped, what may be a password replaced
+ * by "***" (in a malformed text, too: all between the first ":" after "://" and the last "@", or
+ * without an "@" a port that is no number). Returns @buf.
  */
 char *url_redact(const char *text, char *buf, size_t cap);
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * LD_PRELOAD with our library in it, exactly once: appended to what the user had, whose order stays; an
- * entry of the same path is not added again. Separators are spaces and colons (ld.so(8)).
+ * LD_PRELOAD with our library in it, exactly once: appended to what the user had, whose order
+ * stays; an entry of the same path is not added again. Separators are spaces and colons (ld.so(8)).
  *
  * @old   the present value, or NULL
  * @lib   absolute path of libsocksify.so, or its plain name

@@ -1,7 +1,7 @@
 /*
- * The client's side of one SOCKS handshake, as a pure machine: it is told what was sent and what came,
- * and says what to do next. It never asks for an octet beyond the handshake, so that whoever drives it
- * reads exactly client_want()'s count and leaves the rest to the application.
+ * The client's side of one SOCKS handshake, as a pure machine: it is told what was sent and what
+ * came, and says what to do next. It never asks for an octet beyond the handshake, so that whoever
+ * drives it reads exactly client_want()'s count and leaves the rest to the application.
  *
  *	client_init(&c, &params);
  *	while ((w = client_want(&c, &n)) == CLIENT_SEND || w == CLIENT_RECV)
@@ -43,8 +43,11 @@ struct client_params {
 	const char *user, *password; /* borrowed until the machine is over; any octets */
 	size_t user_len;             /* 0: none. SOCKS4's user id, else RFC 1929 is offered too */
 	size_t password_len;
-	bool glue; /* greeting, credentials and request in one write, for servers known to take it: with
-	            * credentials only method 02 is offered then */
+	/*
+	 * Greeting, credentials and request in one write, for servers known to take it: with
+	 * credentials only method 02 is offered then.
+	 */
+	bool glue;
 };
 
 /* Private; here so that it can live on a stack. Plain memory: copying it copies the handshake. */
@@ -65,8 +68,8 @@ struct socks_client {
 
 /*
  * Returns 0, or
- *   -EAFNOSUPPORT  the destination cannot be said in that protocol: IPv6 in SOCKS4 and 4a, a name in
- *                  SOCKS4, UDP ASSOCIATE in either
+ *   -EAFNOSUPPORT  the destination cannot be said in that protocol: IPv6 in SOCKS4 and 4a, a
+ *                  name in SOCKS4, UDP ASSOCIATE in either
  *   -EHOSTUNREACH  an address of 4a's form 0.0.0.x in SOCKS4 and 4a
  *   -EINVAL        user or password over 255 octets, a user with a NUL in SOCKS4, no destination,
  *                  or a password without a user (SOCKS4 ignores passwords)
@@ -81,12 +84,14 @@ enum client_want client_want(const struct socks_client *c, size_t *n);
 const uint8_t *client_out(const struct socks_client *c, size_t *len);
 void client_sent(struct socks_client *c, size_t n); /* n up to client_out()'s length */
 
-/* @n is at most what client_want() said; 0 says the proxy closed the connection, while sending too. */
+/*
+ * @n is at most what client_want() said; 0 says the proxy closed the connection, while sending too.
+ */
 void client_feed(struct socks_client *c, const uint8_t *buf, size_t n);
 
 /*
- * BIND: after the first CLIENT_DONE, wait for the reply that comes with the peer. The machine asks for
- * octets again and ends in CLIENT_DONE or CLIENT_FAILED.
+ * BIND: after the first CLIENT_DONE, wait for the reply that comes with the peer. The machine asks
+ * for octets again and ends in CLIENT_DONE or CLIENT_FAILED.
  */
 void client_next_reply(struct socks_client *c);
 

@@ -34,7 +34,10 @@ enum socks4_code {
 uint8_t reply_socks5_from_errno(int err);
 uint8_t reply_socks4_from_errno(int err);
 
-/* 0, or a negative errno that is always one connect(2) can give. Unknown codes count as the general failure. */
+/*
+ * 0, or a negative errno that is always one connect(2) can give. Unknown codes count as the general
+ * failure.
+ */
 int reply_socks5_to_errno(uint8_t rep);
 int reply_socks4_to_errno(uint8_t code);
 

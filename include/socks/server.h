@@ -1,10 +1,10 @@
 /*
- * The server's side of one SOCKS handshake, as a pure machine: octets go in, events come out, answers go
- * in, octets come out. It buffers at most the longest legal message and takes not one octet beyond the
- * request: what follows belongs to the peer.
+ * The server's side of one SOCKS handshake, as a pure machine: octets go in, events come out,
+ * answers go in, octets come out. It buffers at most the longest legal message and takes not one
+ * octet beyond the request: what follows belongs to the peer.
  *
  *	server_init(&s);
- *	on input:   ev = server_feed(&s, buf, len, &used);   again while ev needs an answer or used < len
+ *	on input:   ev = server_feed(&s, buf, len, &used);   again while used < len
  *	on output:  server_out(&s, &n) ... server_sent(&s, n)
  */
 #ifndef SOCKS_SERVER_H
@@ -42,8 +42,7 @@ struct server_request {
 	uint8_t version; /* 4 or 5 */
 	uint8_t cmd;     /* enum socks5_cmd: CONNECT, BIND, and in 5 UDP ASSOCIATE; F0, F1 */
 	struct endpoint
-		dst; /* IPv4, IPv6 or a name; a name that is an address in text is the address, and a
-	                      * v4-mapped one is IPv4 */
+		dst;      /* a name that is an address in text is the address, v4-mapped is IPv4 */
 	uint8_t user_len; /* SOCKS4's user id */
 	char user[SOCKS4_USER_MAX + 1];
 };
@@ -68,22 +67,22 @@ void server_init(struct socks_server *s);
 /*
  * Feed what came.
  *
- * @used  octets taken of @buf. The rest was not looked at: feed it again after the answer, or, after
- *        SERVER_REQUEST, keep it for the peer. @len 0 is allowed, to ask for a pending event.
+ * @used  octets taken of @buf. The rest was not looked at: feed it again after the answer, or,
+ *        after SERVER_REQUEST, keep it for the peer. @len 0 is allowed, to ask for a pending event.
  *
  * Calls while an answer is due return the same event and take nothing. What is wrong on the wire is
- * answered by the machine itself with the reply that fits (PROTOCOL items 22, 23, 26, 31, 34, 38): it
- * queues that and returns SERVER_CLOSE. Unknown commands are answered so too; commands that the server
- * merely has switched off are the caller's to refuse. After server_answer() the machine takes nothing
- * more: SERVER_MORE with @used 0, or SERVER_CLOSE after a failure.
+ * answered by the machine itself with the reply that fits (PROTOCOL items 22, 23, 26, 31, 34, 38):
+ * it queues that and returns SERVER_CLOSE. Unknown commands are answered so too; commands that the
+ * server merely has switched off are the caller's to refuse. After server_answer() the machine
+ * takes nothing more: SERVER_MORE with @used 0, or SERVER_CLOSE after a failure.
  */
 enum server_event server_feed(struct socks_server *s, const uint8_t *buf, size_t len, size_t *used);
 
 /* After SERVER_METHOD. */
 bool server_offers(const struct socks_server *s, uint8_t method);
 /*
- * @method  SOCKS5_METHOD_NONE or SOCKS5_METHOD_USERPASS, where it was offered. All else is answered with
- *          SOCKS5_METHOD_UNACCEPTABLE and ends in SERVER_CLOSE.
+ * @method  SOCKS5_METHOD_NONE or SOCKS5_METHOD_USERPASS, where it was offered. All else is answered
+ *          with SOCKS5_METHOD_UNACCEPTABLE and ends in SERVER_CLOSE.
  */
 enum server_event server_choose(struct socks_server *s, uint8_t method);
 
@@ -95,8 +94,8 @@ enum server_event server_accept(struct socks_server *s, bool ok);
 const struct server_request *server_request(const struct socks_server *s);
 
 /*
- * Queue the reply in the request's own protocol. BIND's second reply is a second call; any other call
- * after the first is ignored.
+ * Queue the reply in the request's own protocol. BIND's second reply is a second call; any other
+ * call after the first is ignored.
  *
  * @err  0, or a negative errno, turned into the code that reply.h has for it
  * @bnd  address to report; NULL, and every failure, is 0.0.0.0:0. A name is for RESOLVE_PTR alone

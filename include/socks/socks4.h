@@ -1,4 +1,7 @@
-/* SOCKS4 and 4a messages (NEC's "SOCKS: A protocol for TCP proxy across firewalls" and its 4A memo). */
+/*
+ * SOCKS4 and 4a messages (NEC's "SOCKS: A protocol for TCP proxy across firewalls" and its 4A
+ * memo).
+ */
 #ifndef SOCKS_SOCKS4_H
 #define SOCKS_SOCKS4_H
 

@@ -1,4 +1,7 @@
-/* SOCKS5 messages (RFC 1928), user and password (RFC 1929), and the UDP header (RFC 1928 section 7). */
+/*
+ * SOCKS5 messages (RFC 1928), user and password (RFC 1929), and the UDP header (RFC 1928 section
+ * 7).
+ */
 #ifndef SOCKS_SOCKS5_H
 #define SOCKS_SOCKS5_H
 
@@ -60,12 +63,12 @@ struct socks5_udp_header {
  * Decoders. All take @buf from the first octet of the message and
  *
  * @out   written only on WIRE_OK; borrows nothing
- * @used  WIRE_OK: octets that the message took. WIRE_SHORT: octets needed before calling again, always
- *        more than @len, never more than the message has.
+ * @used  WIRE_OK: octets that the message took. WIRE_SHORT: octets needed before calling again,
+ *        always more than @len, never more than the message has.
  *
- * They return WIRE_BAD where a version or ATYP octet is unknown, as soon as that octet is there, and
- * where a name is empty or holds a NUL. RSV is not judged. @atyp_bad, where not NULL, tells an unknown
- * ATYP from all else that is bad, since the reply differs.
+ * They return WIRE_BAD where a version or ATYP octet is unknown, as soon as that octet is there,
+ * and where a name is empty or holds a NUL. RSV is not judged. @atyp_bad, where not NULL, tells an
+ * unknown ATYP from all else that is bad, since the reply differs.
  */
 enum wire_res socks5_get_greeting(const uint8_t *buf, size_t len, struct socks5_greeting *out,
                                   size_t *used);

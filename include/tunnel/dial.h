@@ -42,10 +42,10 @@ int dial_family(const struct dial *d);
  * afterwards; not one octet beyond the proxy's reply is read.
  *
  * Returns 0, or a negative errno as connect(2) has it:
- *   -EISCONN, -EALREADY  the kernel's own word on the socket's state (-EBADF, -ENOTSOCK too): it is left
- *                        as it was
+ *   -EISCONN, -EALREADY  the kernel's own word on the socket's state (-EBADF, -ENOTSOCK too): it is
+ *                        left as it was
  *   -EINTR               the waiter was interrupted
- *   -ETIMEDOUT           the deadline; an address of several that stays silent gets its share of the time
+ *   -ETIMEDOUT           the deadline; an address of several that stays silent gets its share of it
  *   else                 see client_result(), or what TCP to the proxy said
  * After a failure of any but the first kind @fd is unconnected, without a pending error, and can be
  * connected again.

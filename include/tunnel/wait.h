@@ -1,6 +1,6 @@
 /*
- * How to wait for a socket. The library waits as connect(2) does, signals included; the wrapper and the
- * tests merely poll. One waiter serves one connect.
+ * How to wait for a socket. The library waits as connect(2) does, signals included; the wrapper and
+ * the tests merely poll. One waiter serves one connect.
  */
 #ifndef TUNNEL_WAIT_H
 #define TUNNEL_WAIT_H

@@ -1,8 +1,8 @@
 /*
  * How it works: a line is put together on the stack and goes out in one write(2), so that lines of
  * several threads and processes do not mix. Whoever calls keeps its errno, its signal mask, and its
- * life: a reader of stderr that is gone must not send SIGPIPE to a program because of a line that the
- * program knows nothing of.
+ * life: a reader of stderr that is gone must not send SIGPIPE to a program because of a line that
+ * the program knows nothing of.
  */
 #include <base/log.h>
 #include <errno.h>

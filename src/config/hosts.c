@@ -1,8 +1,9 @@
 /*
- * How it works: the whole file is read into one buffer and cut in place. Three arrays, sized by counting
- * the words first, hold what was found: addrs (one per line, the line before shared where its text is the
- * same, as in block lists), entries (one per name, indexed by uthash) and refs (which links an entry to
- * its addresses, in the file's order). Nothing changes after hosts_load() has returned.
+ * How it works: the whole file is read into one buffer and cut in place. Three arrays, sized by
+ * counting the words first, hold what was found: addrs (one per line, the line before shared where
+ * its text is the same, as in block lists), entries (one per name, indexed by uthash) and refs
+ * (which links an entry to its addresses, in the file's order). Nothing changes after hosts_load()
+ * has returned.
  */
 #include <config/hosts.h>
 

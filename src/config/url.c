@@ -1,9 +1,11 @@
 /*
- * How it works: the text is cut at "://", at the first "/" after that, at the last "@" and at the ":" of
- * the port, each part is then checked where it stands, so that a complaint can point at its octet.
+ * How it works: the text is cut at "://", at the first "/" after that, at the last "@" and at the
+ * ":" of the port, each part is then checked where it stands, so that a complaint can point at its
+ * octet.
  *
- * "socks://" means socks5h: desktops write it into ALL_PROXY for what their settings call a "SOCKS host",
- * which is a SOCKS5 server. (curl reads SOCKS4 out of it; a SOCKS5 server drops that at its first octet.)
+ * "socks://" means socks5h: desktops write it into ALL_PROXY for what their settings call a "SOCKS
+ * host", which is a SOCKS5 server. (curl reads SOCKS4 out of it; a SOCKS5 server drops that at its
+ * first octet.)
  */
 #include <config/url.h>
 
@@ -340,8 +342,9 @@ bool url_is_foreign(const char *text)
 }
 
 /*
- * What may be a password: from the first ":" behind the scheme to the last "@"; where there is no "@",
- * a "port" that is no number, since somebody may have forgotten the host. A length of 0 is none.
+ * What may be a password: from the first ":" behind the scheme to the last "@"; where there is no
+ * "@", a "port" that is no number, since somebody may have forgotten the host. A length of 0 is
+ * none.
  */
 static struct span find_secret(struct span s)
 {

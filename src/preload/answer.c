@@ -9,8 +9,8 @@
 #include <string.h>
 
 /*
- * An address as libc reads it: inet_aton()'s short and hexadecimal forms too. Blanks end inet_aton()'s view,
- * but belong to no address.
+ * An address as libc reads it: inet_aton()'s short and hexadecimal forms too. Blanks end
+ * inet_aton()'s view, but belong to no address.
  */
 static bool is_address(const char *name)
 {

@@ -24,8 +24,8 @@ struct answer {
 void answer_find(const char *name, int family, struct answer *out);
 
 /*
- * An address in text as the gethostbyname() family takes it, ANSWER_LIBC's case with ->numeric: libc's own reads
- * fewer forms than getaddrinfo() does, and asks a name server for the others.
+ * An address in text as the gethostbyname() family takes it, ANSWER_LIBC's case with ->numeric:
+ * libc's own reads fewer forms than getaddrinfo() does, and asks a name server for the others.
  */
 void answer_numeric(const char *name, int family, struct answer *out);
 

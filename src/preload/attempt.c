@@ -1,8 +1,9 @@
 /*
- * How it works: dial_connect() brings the program's own socket through the proxy, or, where its family can't
- * reach the proxy, a second socket that then takes its place. A blocking connect that a signal or SO_SNDTIMEO
- * ends is given up: where the kernel would go on behind it, the outcome is fetched when the program asks for it
- * (hook_sockopt.c), which until then sees a socket that is not connected.
+ * How it works: dial_connect() brings the program's own socket through the proxy, or, where its
+ * family can't reach the proxy, a second socket that then takes its place. A blocking connect that
+ * a signal or SO_SNDTIMEO ends is given up: where the kernel would go on behind it, the outcome is
+ * fetched when the program asks for it (hook_sockopt.c), which until then sees a socket that is not
+ * connected.
  */
 #include "attempt.h"
 
@@ -96,8 +97,8 @@ static void cancelled(void *at)
 }
 
 /*
- * May another socket take its place? The kernel would say no to a connect() of a socket that is in use. Returns
- * 0 or what it says.
+ * May another socket take its place? The kernel would say no to a connect() of a socket that is in
+ * use. Returns 0 or what it says.
  */
 static int check_unused(int fd)
 {
@@ -152,7 +153,10 @@ void attempt_note(int fd, int shown_family, enum socket_state state, const struc
 	struct socket_note note = { .state = state, .shown_family = shown_family };
 	struct endpoint ep;
 
-	/* By way of an endpoint, since what the kernel shows has no octets that a program left behind. */
+	/*
+	 * By way of an endpoint, since what the kernel shows has no octets that a program left
+	 * behind.
+	 */
 	if (endpoint_from_sockaddr(&ep, sa, len) < 0)
 		return;
 	note.peer_len = endpoint_to_sockaddr(&ep, sa->sa_family, &note.peer);

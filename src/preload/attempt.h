@@ -9,7 +9,8 @@
  * @fd    a TCP socket; @sock is what it is
  * @path  where to, and the proxy's addresses
  * @sa    what the program asked for, in the family that it takes the socket for
- * @late  the program asks for the outcome of a connect that was interrupted, and is not to be interrupted again
+ * @late  the program asks for the outcome of a connect that was interrupted, and is not to be
+ *        interrupted again
  *
  * Returns 0 or a negative errno as connect(2) has it.
  */

@@ -12,8 +12,9 @@
 static char entry[sizeof(NAMES_VARIABLE) + PATH_MAX];
 
 /*
- * setenv() would allocate, and this runs in the constructor, before an allocator of the program's own may be
- * ready. A larger vector in memory of ours serves: libc copies it when it wants to change it.
+ * setenv() would allocate, and this runs in the constructor, before an allocator of the program's
+ * own may be ready. A larger vector in memory of ours serves: libc copies it when it wants to
+ * change it.
  */
 static void environment_add(char *text)
 {

@@ -1,6 +1,7 @@
 /*
- * The only file that defines libc's names. No logic: each export is its hook. The names are given to the
- * assembler, so that no declaration, macro or transparent union of libc's headers stands in the way.
+ * The only file that defines libc's names. No logic: each export is its hook. The names are given
+ * to the assembler, so that no declaration, macro or transparent union of libc's headers stands in
+ * the way.
  */
 #include "real.h"
 

@@ -1,6 +1,6 @@
 /*
- * getaddrinfo() asks nobody. libc itself builds the list, for an address in text, so that flags, socket types,
- * services and freeaddrinfo() are its own.
+ * getaddrinfo() asks nobody. libc itself builds the list, for an address in text, so that flags,
+ * socket types, services and freeaddrinfo() are its own.
  */
 #include "answer.h"
 #include "real.h"

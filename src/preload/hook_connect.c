@@ -1,6 +1,6 @@
 /*
- * connect(): the kernel judges what is not ours (other families, bad arguments, the socket's own state), the path
- * says who goes where, and an attempt brings the socket through the proxy.
+ * connect(): the kernel judges what is not ours (other families, bad arguments, the socket's own
+ * state), the path says who goes where, and an attempt brings the socket through the proxy.
  */
 #include "hook_connect.h"
 

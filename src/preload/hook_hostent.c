@@ -1,4 +1,6 @@
-/* The gethostbyname() family: the same answers as getaddrinfo()'s, packed into the caller's buffer. */
+/*
+ * The gethostbyname() family: the same answers as getaddrinfo()'s, packed into the caller's buffer.
+ */
 #include "answer.h"
 #include "real.h"
 

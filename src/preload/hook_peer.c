@@ -17,8 +17,8 @@ static void hand_out(struct sockaddr *sa, socklen_t *len, socklen_t room, const 
 }
 
 /*
- * What is known of a socket that the kernel takes to be connected to @seen. Only what is connected to the proxy
- * is looked up: all else is passed on without a lock.
+ * What is known of a socket that the kernel takes to be connected to @seen. Only what is connected
+ * to the proxy is looked up: all else is passed on without a lock.
  */
 static bool find_note(int fd, const struct sockaddr *seen, socklen_t len, struct socket_note *note)
 {
@@ -46,8 +46,8 @@ int hook_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 }
 
 /*
- * A socket that was swapped for one of another family still shows addresses of the family that the program
- * made; an IPv6 address of ours has no IPv4 form, and is shown as "any".
+ * A socket that was swapped for one of another family still shows addresses of the family that the
+ * program made; an IPv6 address of ours has no IPv4 form, and is shown as "any".
  */
 static socklen_t shown_name(int fd, int family, struct sockaddr_storage *ss)
 {

@@ -1,6 +1,6 @@
 /*
- * Sends that carry an address of their own. MSG_FASTOPEN connects and sends in one call, a door beside
- * connect(): it is made a connect and a send. A datagram to what is not direct is refused.
+ * Sends that carry an address of their own. MSG_FASTOPEN connects and sends in one call, a door
+ * beside connect(): it is made a connect and a send. A datagram to what is not direct is refused.
  */
 #include "path.h"
 #include "real.h"
@@ -8,8 +8,8 @@
 #include <errno.h>
 
 /*
- * May this send go on as it is, but for MSG_FASTOPEN? 0, or a negative errno. @sa is not NULL: without an address
- * it goes to the socket's own peer, whom connect() has judged.
+ * May this send go on as it is, but for MSG_FASTOPEN? 0, or a negative errno. @sa is not NULL:
+ * without an address it goes to the socket's own peer, whom connect() has judged.
  */
 static int admit(int fd, const struct sockaddr *sa, socklen_t len, int flags)
 {

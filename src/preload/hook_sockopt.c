@@ -10,8 +10,8 @@
 int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	/*
-	 * TCP_FASTOPEN_CONNECT puts the SYN off until the first send, which is then our handshake's own: slower,
-	 * and not taken by every proxy. It promises nothing that a program could miss.
+	 * TCP_FASTOPEN_CONNECT puts the SYN off until the first send, which is then our handshake's
+	 * own: slower, and not taken by every proxy. It promises nothing that a program could miss.
 	 */
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT)
 		return 0;
@@ -19,9 +19,9 @@ int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 }
 
 /*
- * A program whose blocking connect() was interrupted polls and then asks SO_ERROR (Python does, by PEP 475). By
- * then the kernel's own connect would have ended; ours is carried out now. The socket polls as ready until then,
- * which it may.
+ * A program whose blocking connect() was interrupted polls and then asks SO_ERROR (Python does, by
+ * PEP 475). By then the kernel's own connect would have ended; ours is carried out now. The socket
+ * polls as ready until then, which it may.
  */
 int hook_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {

@@ -14,12 +14,15 @@
 	20 /* how often to look for signals where no descriptor for a signalfd is to be had */
 #define PENDING_MAX 64 /* signals that are taken at once */
 
-/* The kernel raises these for what the thread itself did: blocked, they kill instead of being handled. */
+/*
+ * The kernel raises these for what the thread itself did: blocked, they kill instead of being
+ * handled.
+ */
 static const int synchronous[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
 
 /*
- * Does this signal, once let in, end a connect(2)? Those that are ignored, or whose default is to kill or stop
- * the process, do not: they never come back with EINTR.
+ * Does this signal, once let in, end a connect(2)? Those that are ignored, or whose default is to
+ * kill or stop the process, do not: they never come back with EINTR.
  */
 static bool interrupts(const struct interrupt *it, int sig)
 {
@@ -32,9 +35,9 @@ static bool interrupts(const struct interrupt *it, int sig)
 }
 
 /*
- * Taken signals are this thread's alone: of several threads that wait, one handles it, and one says EINTR.
- * The kernel does not let a thread but the first give back what kill() sent as such; then it comes as from
- * tgkill().
+ * Taken signals are this thread's alone: of several threads that wait, one handles it, and one says
+ * EINTR. The kernel does not let a thread but the first give back what kill() sent as such; then it
+ * comes as from tgkill().
  */
 static void give_back(siginfo_t *info)
 {
@@ -53,8 +56,9 @@ static void stop_noticing(struct interrupt *it)
 }
 
 /*
- * Let pending signals in. Handlers run under the program's own mask and cancellation, and with no descriptor of
- * ours open, as they would in connect(2), so that one which leaves by longjmp() leaves nothing behind.
+ * Let pending signals in. Handlers run under the program's own mask and cancellation, and with no
+ * descriptor of ours open, as they would in connect(2), so that one which leaves by longjmp()
+ * leaves nothing behind.
  */
 static int let_in(struct interrupt *it)
 {

@@ -1,7 +1,8 @@
 /*
- * Waiting as connect(2) waits. A handler without SA_RESTART ends the wait with EINTR, one with SA_RESTART
- * does not; poll(2) never restarts, so signals are blocked and noticed, taken, judged, given back, and let in.
- * A cancelled thread ends in the wait, and nowhere else between begin and end.
+ * Waiting as connect(2) waits. A handler without SA_RESTART ends the wait with EINTR, one with
+ * SA_RESTART does not; poll(2) never restarts, so signals are blocked and noticed, taken, judged,
+ * given back, and let in. A cancelled thread ends in the wait, and nowhere else between begin and
+ * end.
  */
 #ifndef PRELOAD_INTERRUPT_H
 #define PRELOAD_INTERRUPT_H

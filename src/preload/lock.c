@@ -1,6 +1,7 @@
 /*
- * How it works: the word that says "held" lies in a page that the kernel wipes in the child of any fork
- * (MADV_WIPEONFORK), so that the child finds it free without a handler of ours that fork() would have to run.
+ * How it works: the word that says "held" lies in a page that the kernel wipes in the child of any
+ * fork (MADV_WIPEONFORK), so that the child finds it free without a handler of ours that fork()
+ * would have to run.
  */
 #include "lock.h"
 

@@ -61,8 +61,8 @@ bool path_is_tcp(const struct path_socket *sock)
 }
 
 /*
- * Nobody is asked for the proxy's address for the sake of what is direct, or refused, whatever it is; what is
- * known already serves to tell the proxy itself.
+ * Nobody is asked for the proxy's address for the sake of what is direct, or refused, whatever it
+ * is; what is known already serves to tell the proxy itself.
  */
 static bool may_ask(const struct path_socket *sock, const struct endpoint *dst)
 {

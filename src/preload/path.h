@@ -27,8 +27,9 @@ struct path {
 };
 
 /*
- * @family  of the address that the program gave: AF_INET, AF_INET6 or AF_UNSPEC. @out is filled but for
- *          shown_family where the answer is PATH_OURS.
+ * @family  of the address that the program gave: AF_INET, AF_INET6 or AF_UNSPEC
+ *
+ * @out is filled, but for shown_family, where the answer is PATH_OURS.
  */
 enum path_judge path_judge(int fd, int family, struct path_socket *out);
 
@@ -36,8 +37,8 @@ enum path_judge path_judge(int fd, int family, struct path_socket *out);
 bool path_is_tcp(const struct path_socket *sock);
 
 /*
- * Sockets that have no way through the proxy get a refusal where the others get the proxy. False where @sa is
- * not a whole internet address: the kernel judges it then.
+ * Sockets that have no way through the proxy get a refusal where the others get the proxy. False
+ * where @sa is not a whole internet address: the kernel judges it then.
  */
 bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
                socklen_t len);

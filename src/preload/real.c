@@ -12,8 +12,8 @@ static struct real table;
 static atomic_bool ready;
 
 /*
- * Stands in for what this libc does not have. Only functions that return a number are younger than the
- * oldest glibc that we serve, so -1 is right for all that can be missing.
+ * Stands in for what this libc does not have. Only functions that return a number are younger than
+ * the oldest glibc that we serve, so -1 is right for all that can be missing.
  */
 static long missing(void)
 {

@@ -18,8 +18,8 @@ struct real {
 };
 
 /*
- * Never NULL, and no member is NULL: a function that this libc lacks fails with ENOSYS. Resolved in the
- * constructor, or before it at a first call from another library's constructor.
+ * Never NULL, and no member is NULL: a function that this libc lacks fails with ENOSYS. Resolved in
+ * the constructor, or before it at a first call from another library's constructor.
  */
 const struct real *real_get(void);
 #define real real_get()

@@ -20,7 +20,10 @@ static struct config config;
 static atomic_int config_state;
 static _Atomic(struct table *) names;
 
-/* Under the lock. It has expired while the rest is written, so that a fork in between leaves nothing half-true. */
+/*
+ * Under the lock. It has expired while the rest is written, so that a fork in between leaves
+ * nothing half-true.
+ */
 static struct {
 	struct endpoint hops[DIAL_HOPS_MAX];
 	int n;
@@ -47,7 +50,10 @@ const struct config *session_config(void)
 
 	if (atomic_load_explicit(&config_state, memory_order_acquire) == READ)
 		return &config;
-	/* The constructor runs before there are threads; only another library's constructor may be sooner. */
+	/*
+	 * The constructor runs before there are threads; only another library's constructor may be
+	 * sooner.
+	 */
 	if (atomic_compare_exchange_strong(&config_state, &expected, READING)) {
 		read_config();
 		atomic_store_explicit(&config_state, READ, memory_order_release);

@@ -1,6 +1,6 @@
 /*
- * What the library knows in this process: the configuration, the session's names, the proxy's addresses.
- * Each is made on first need and then stays, so that readers take no lock.
+ * What the library knows in this process: the configuration, the session's names, the proxy's
+ * addresses. Each is made on first need and then stays, so that readers take no lock.
  */
 #ifndef PRELOAD_SESSION_H
 #define PRELOAD_SESSION_H
@@ -13,14 +13,14 @@
 const struct config *session_config(void);
 
 /*
- * The session's names; opened at the first call. NULL where there is no memory at all, or just now no
- * descriptor to open them.
+ * The session's names; opened at the first call. NULL where there is no memory at all, or just now
+ * no descriptor to open them.
  */
 struct table *session_names(void);
 
 /*
- * The proxy's addresses: its own, or those of its name, asked of libc's resolver and kept for a minute, or for
- * some seconds where it has none.
+ * The proxy's addresses: its own, or those of its name, asked of libc's resolver and kept for a
+ * minute, or for some seconds where it has none.
  *
  * @ask  false: only what is known
  *
@@ -28,12 +28,15 @@ struct table *session_names(void);
  */
 int session_hops(struct endpoint *hops, bool ask);
 
-/* Is this thread just asking for the proxy's address? libc's own helpers may then connect somewhere. */
+/*
+ * Is this thread just asking for the proxy's address? libc's own helpers may then connect
+ * somewhere.
+ */
 bool session_is_resolving(void);
 
 /*
- * May this be the proxy's address? Where the proxy is a name that was not resolved here yet, any address with
- * its port may: nobody is asked.
+ * May this be the proxy's address? Where the proxy is a name that was not resolved here yet, any
+ * address with its port may: nobody is asked.
  */
 bool session_may_be_hop(const struct sockaddr *sa, socklen_t len);
 

@@ -12,8 +12,9 @@
 #include <string.h>
 
 /*
- * uthash's default for want of memory is exit(), which is not ours to call; its default hash falls through its
- * cases in a way that clang warns of, and a cookie needs no more than its low bits spread.
+ * uthash's default for want of memory is exit(), which is not ours to call; its default hash falls
+ * through its cases in a way that clang warns of, and a cookie needs no more than its low bits
+ * spread.
  */
 #define HASH_NONFATAL_OOM              1
 #define HASH_FUNCTION(key, len, hashv) ((hashv) = cookie_hash(key))
@@ -45,8 +46,8 @@ static atomic_size_t count;
 static atomic_bool changing;
 
 /*
- * A fork in another thread may have caught the table in the midst of a change, which nobody will finish in
- * this child: then it is left where it lies, and a new one begun.
+ * A fork in another thread may have caught the table in the midst of a change, which nobody will
+ * finish in this child: then it is left where it lies, and a new one begun.
  */
 static void table_take(struct lock_guard *g)
 {

@@ -1,6 +1,6 @@
 /*
- * What the library remembers of sockets, by SO_COOKIE: the same after dup and fork, new for a new socket, so
- * that no hook has to follow descriptor numbers.
+ * What the library remembers of sockets, by SO_COOKIE: the same after dup and fork, new for a new
+ * socket, so that no hook has to follow descriptor numbers.
  */
 #ifndef PRELOAD_SOCKETS_H
 #define PRELOAD_SOCKETS_H
@@ -10,14 +10,16 @@
 #include <sys/socket.h>
 
 enum socket_state {
-	SOCKET_IDLE,    /* nothing is known, or nothing but that it was swapped */
-	SOCKET_PROXIED, /* connected through the proxy: ->peer is what the program connected to */
-	SOCKET_INTERRUPTED, /* not connected: its connect() to ->peer was interrupted, the outcome is still asked */
+	SOCKET_IDLE, /* nothing is known, or nothing but that it was swapped */
+	/* Connected through the proxy: ->peer is what the program connected to. */
+	SOCKET_PROXIED,
+	/* Not connected: its connect() to ->peer was interrupted, its outcome was not asked yet. */
+	SOCKET_INTERRUPTED,
 };
 
 struct socket_note {
 	enum socket_state state;
-	int shown_family; /* of a socket that was swapped for one of another family: the program's own; else 0 */
+	int shown_family; /* of a swapped socket: the family that the program made; else 0 */
 	socklen_t peer_len;
 	struct sockaddr_storage peer;
 };
@@ -25,15 +27,18 @@ struct socket_note {
 /* The socket's cookie, or 0 where @fd is none. */
 uint64_t sockets_cookie(int fd);
 
-/* Remember; a connection also for programs that get the socket by exec. Where memory is short the note is lost, and getpeername() shows the proxy. */
+/*
+ * Remember; a connection also for programs that get the socket by exec. Where memory is short the
+ * note is lost, and getpeername() shows the proxy.
+ */
 void sockets_note(int fd, const struct socket_note *note);
 
 /* What is known of @fd; costs no system call while nothing is remembered. */
 bool sockets_find(int fd, struct socket_note *out);
 
 /*
- * @fd, of which nothing is known, is connected to the proxy: was that another program of the session, which
- * then handed the socket over? What it noted is then known here too.
+ * @fd, of which nothing is known, is connected to the proxy: was that another program of the
+ * session, which then handed the socket over? What it noted is then known here too.
  */
 bool sockets_inherit(int fd, struct socket_note *out);
 

@@ -1,4 +1,7 @@
-/* The constructor: look up libc, read the environment. It allocates nothing, opens nothing, starts nothing. */
+/*
+ * The constructor: look up libc, read the environment. It allocates nothing, opens nothing, starts
+ * nothing.
+ */
 #include "real.h"
 #include "session.h"
 

@@ -13,10 +13,11 @@
 #define OPTION_MAX 64 /* octets of the longest value: names of interfaces and congestion controls */
 
 /*
- * What is copied. Left out, with reasons: SO_ERROR, SO_TYPE and all that only reads; SO_ATTACH_FILTER and
- * SO_LOCK_FILTER, which can't be read back whole; SO_INCOMING_*, TCP_INFO, TCP_REPAIR, which tell of the
- * connection; TCP_ULP and TCP_MD5SIG, which bind it to a peer that the proxy is not; TCP_FASTOPEN_CONNECT,
- * which opens a door beside connect(); TCP_DEFER_ACCEPT and SO_ACCEPTCONN, which are a listener's.
+ * What is copied. Left out, with reasons: SO_ERROR, SO_TYPE and all that only reads;
+ * SO_ATTACH_FILTER and SO_LOCK_FILTER, which can't be read back whole; SO_INCOMING_*, TCP_INFO,
+ * TCP_REPAIR, which tell of the connection; TCP_ULP and TCP_MD5SIG, which bind it to a peer that
+ * the proxy is not; TCP_FASTOPEN_CONNECT, which opens a door beside connect(); TCP_DEFER_ACCEPT and
+ * SO_ACCEPTCONN, which are a listener's.
  */
 static const struct option {
 	int level, name;
@@ -67,7 +68,10 @@ static void copy_option(const struct sys *sys, int from, int to, const struct op
 
 	if (sys->getsockopt(from, o->level, o->name, value, &len) < 0)
 		return;
-	/* What the program left alone stays so: setting a buffer to its own size would fix it there. */
+	/*
+	 * What the program left alone stays so: setting a buffer to its own size would fix it
+	 * there.
+	 */
 	if (sys->getsockopt(to, o->level, o->name, fresh, &fresh_len) == 0 && len == fresh_len &&
 	    memcmp(value, fresh, len) == 0)
 		return;

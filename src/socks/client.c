@@ -1,7 +1,8 @@
 /*
- * How it works: a stage is sent or received, never both at once. stages[] says for each what is to be
- * received once it is sent, how many octets that is at first, and who reads them; enter() is the only
- * one who moves. Glued, the first write holds everything, and the answers are received in their order.
+ * How it works: a stage is sent or received, never both at once. stages[] says for each what is to
+ * be received once it is sent, how many octets that is at first, and who reads them; enter() is the
+ * only one who moves. Glued, the first write holds everything, and the answers are received in
+ * their order.
  */
 #include <errno.h>
 #include <socks/client.h>
@@ -57,7 +58,10 @@ static bool has_credentials(const struct socks_client *c)
 	return c->params.user_len > 0;
 }
 
-/* A writer behind what waits already. The buffer holds the longest three messages, so it never overruns. */
+/*
+ * A writer behind what waits already. The buffer holds the longest three messages, so it never
+ * overruns.
+ */
 static struct writer out_begin(struct socks_client *c)
 {
 	return (struct writer){ .buf = c->out, .cap = sizeof(c->out), .pos = c->out_len };
@@ -288,8 +292,8 @@ static void judge(struct socks_client *c, uint8_t code)
 }
 
 /*
- * Does what came of a reply say no already? Servers that fail in a hurry send a reply that is cut short or
- * holds an ATYP of 0; their code is worth more to the program than "not SOCKS".
+ * Does what came of a reply say no already? Servers that fail in a hurry send a reply that is cut
+ * short or holds an ATYP of 0; their code is worth more to the program than "not SOCKS".
  */
 static bool says_no(const struct socks_client *c)
 {

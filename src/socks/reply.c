@@ -3,7 +3,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Which way a row is read: where several errnos share a code, or several codes an errno, one is both. */
+/*
+ * Which way a row is read: where several errnos share a code, or several codes an errno, one is
+ * both.
+ */
 enum way {
 	BOTH,
 	TO_CODE,  /* the server's: errno -> code */
@@ -35,13 +38,15 @@ static const struct row rows[] = {
 	{ BOTH, ETIMEDOUT, SOCKS5_TTL_EXPIRED, NONE, "the destination did not answer the proxy" },
 	{ BOTH, EAFNOSUPPORT, SOCKS5_BAD_ADDRESS_TYPE, NONE,
 	  "the proxy does not support this type of address" },
-	/* No connect(2) says EOPNOTSUPP of a stream. A command that is not to be had is one denied. */
+	/*
+	 * No connect(2) says EOPNOTSUPP of a stream. A command that is not to be had is one denied.
+	 */
 	{ TO_CODE, EOPNOTSUPP, SOCKS5_BAD_COMMAND, NONE, NULL },
 	{ TO_ERRNO, EACCES, SOCKS5_BAD_COMMAND, NONE, "the proxy does not support this command" },
 	/*
-	 * A general failure does not say whose. Of what connect(2) has, "no route to host" promises least:
-	 * ECONNREFUSED would claim that the host answered, EADDRNOTAVAIL that our own ports are used up.
-	 * Many servers send it for a name that they can't resolve.
+	 * A general failure does not say whose. Of what connect(2) has, "no route to host" promises
+	 * least: ECONNREFUSED would claim that the host answered, EADDRNOTAVAIL that our own ports
+	 * are used up. Many servers send it for a name that they can't resolve.
 	 */
 	{ TO_ERRNO, EHOSTUNREACH, SOCKS5_GENERAL_FAILURE, NONE, "general failure of the proxy" },
 	{ TO_ERRNO, EHOSTUNREACH, 0xf0, NONE, "onion service: descriptor not found" },

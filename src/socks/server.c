@@ -1,7 +1,8 @@
 /*
  * How it works: a state either reads a message, and then states[] has its reader, or waits for the
- * caller, and then states[] has the event that says so. enter() is the only one who moves. A reader is
- * shown all that has come and tells how much of it belongs to its message; the rest is given back.
+ * caller, and then states[] has the event that says so. enter() is the only one who moves. A reader
+ * is shown all that has come and tells how much of it belongs to its message; the rest is given
+ * back.
  */
 #include <errno.h>
 #include <socks/server.h>
@@ -14,8 +15,10 @@ static size_t read_request5(struct socks_server *s, size_t have);
 
 static const struct state_info {
 	enum server_event event;
-	/* Of the @have octets in ->in, how many it took: all of them where it needs more, or where they
-	 * are of no use. */
+	/*
+	 * Of the @have octets in ->in, how many it took: all of them where it needs more, or where
+	 * they are of no use.
+	 */
 	size_t (*read)(struct socks_server *s, size_t have);
 } states[] = {
 	[SERVER_ST_VERSION] = { SERVER_MORE, read_version },
@@ -46,7 +49,9 @@ static enum server_event enter(struct socks_server *s, enum server_state st)
 	return states[st].event;
 }
 
-/* A writer behind what waits already; ->out has room for all that one handshake can leave unsent. */
+/*
+ * A writer behind what waits already; ->out has room for all that one handshake can leave unsent.
+ */
 static struct writer out_begin(struct socks_server *s)
 {
 	return (struct writer){ .buf = s->out, .cap = sizeof(s->out), .pos = s->out_len };
@@ -116,7 +121,9 @@ static void greet_http(struct socks_server *s)
 	s->out_len = w.pos;
 }
 
-/* The first octets: which protocol is it. They stay where they are, as part of its first message. */
+/*
+ * The first octets: which protocol is it. They stay where they are, as part of its first message.
+ */
 static size_t read_version(struct socks_server *s, size_t have)
 {
 	static const char http[][5] = {

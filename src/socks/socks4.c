@@ -8,8 +8,8 @@ static bool is_name_mark(const uint8_t ip[4])
 }
 
 /*
- * Borrow the NUL-terminated octets at the cursor, at most @max of them; the cursor moves past the NUL.
- * NULL without ->over: the field is too long.
+ * Borrow the NUL-terminated octets at the cursor, at most @max of them; the cursor moves past the
+ * NUL. NULL without ->over: the field is too long.
  */
 static const char *get_string(struct reader *r, size_t max, size_t *len)
 {

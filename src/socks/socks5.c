@@ -9,8 +9,8 @@ enum atyp { /* RFC 1928 section 5 */
 #define USERPASS_VERSION 0x01 /* RFC 1929 section 2 */
 
 /*
- * Every get_ ends here. What was read beyond the end is zero, so a message may look bad merely for being
- * short: that is told first, and decoders judge octets that are there before they read on.
+ * Every get_ ends here. What was read beyond the end is zero, so a message may look bad merely for
+ * being short: that is told first, and decoders judge octets that are there before they read on.
  */
 static enum wire_res finish(const struct reader *r, bool bad, size_t *used)
 {
@@ -239,7 +239,10 @@ enum wire_res socks5_get_userpass_status(const uint8_t *buf, size_t len, uint8_t
 	const uint8_t *at;
 	struct reader r;
 
-	/* Some servers put SOCKS's own version here, and get away with it since curl looks at neither. */
+	/*
+	 * Some servers put SOCKS's own version here, and get away with it since curl looks at
+	 * neither.
+	 */
 	if (starts_otherwise(buf, len, USERPASS_VERSION) && buf[0] != SOCKS5_VERSION)
 		return WIRE_BAD;
 	reader_init(&r, buf, len);

@@ -1,8 +1,8 @@
 /*
- * How it works: dial_connect() tries the proxy's addresses in turn until TCP stands, then drives the
- * client machine over the same socket. Only connect(2) itself is made non-blocking, for the moment of the
- * call; sends and receives say MSG_DONTWAIT, and all waiting is the waiter's. A socket that failed is
- * dissolved, so that its owner can connect it again.
+ * How it works: dial_connect() tries the proxy's addresses in turn until TCP stands, then drives
+ * the client machine over the same socket. Only connect(2) itself is made non-blocking, for the
+ * moment of the call; sends and receives say MSG_DONTWAIT, and all waiting is the waiter's. A
+ * socket that failed is dissolved, so that its owner can connect it again.
  */
 #include <tunnel/dial.h>
 
@@ -71,8 +71,8 @@ static int connect_nonblocking(const struct sys *sys, int fd, const struct socka
 }
 
 /*
- * TCP to one of the proxy's addresses. @untouched tells that the kernel refused for the socket's own
- * state, which is then as the program left it.
+ * TCP to one of the proxy's addresses. @untouched tells that the kernel refused for the socket's
+ * own state, which is then as the program left it.
  */
 static int dial_tcp(struct dial *d, int fd, int family, const struct endpoint *hop,
                     int64_t deadline_ms, bool *untouched)
@@ -89,8 +89,9 @@ static int dial_tcp(struct dial *d, int fd, int family, const struct endpoint *h
 		if (err < 0)
 			return err;
 		/*
-		 * Asked by SO_ERROR, Linux keeps the socket "connecting" until the next connect(), which
-		 * would be the program's, and would say 0 instead of EISCONN. So that next one is ours.
+		 * Asked by SO_ERROR, Linux keeps the socket "connecting" until the next connect(),
+		 * which would be the program's, and would say 0 instead of EISCONN. So that next
+		 * one is ours.
 		 */
 		err = connect_nonblocking(d->sys, fd, &ss, len);
 	}
@@ -142,8 +143,9 @@ static int handshake(struct dial *d, int fd, struct socks_client *c)
 }
 
 /*
- * What a program may have set before connect() and a handshake can't bear: SO_RCVLOWAT would keep poll()
- * silent about the few octets of a reply, TCP_CORK would hold back each of our own for 200 ms.
+ * What a program may have set before connect() and a handshake can't bear: SO_RCVLOWAT would keep
+ * poll() silent about the few octets of a reply, TCP_CORK would hold back each of our own for 200
+ * ms.
  */
 static const struct {
 	int level, name, wanted;

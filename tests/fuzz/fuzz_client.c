@@ -1,6 +1,6 @@
 /*
- * Any octets as what a proxy answers. The first octet says what is asked, the second where the answers are
- * cut; how they are cut changes nothing.
+ * Any octets as what a proxy answers. The first octet says what is asked, the second where the
+ * answers are cut; how they are cut changes nothing.
  */
 #include <errno.h>
 #include <fuzz.h>

@@ -1,4 +1,6 @@
-/* Any octets as a hosts file: each word that it knows has an address, and no other word is known. */
+/*
+ * Any octets as a hosts file: each word that it knows has an address, and no other word is known.
+ */
 #include <config/hosts.h>
 #include <fuzz.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * Any octets as what a client sends. The first octet says what the server demands and answers, the second
- * where the client's octets are cut; how they are cut changes nothing.
+ * Any octets as what a client sends. The first octet says what the server demands and answers, the
+ * second where the client's octets are cut; how they are cut changes nothing.
  */
 #include <errno.h>
 #include <fuzz.h>

@@ -1,4 +1,7 @@
-/* Any text as the proxy's URL: what is read keeps its limits, what is refused is refused at an octet of it. */
+/*
+ * Any text as the proxy's URL: what is read keeps its limits, what is refused is refused at an
+ * octet of it.
+ */
 #include <config/url.h>
 #include <errno.h>
 #include <fuzz.h>

@@ -1,6 +1,7 @@
 /*
- * A main() for a fuzz target without libFuzzer: runs it over each file of the folders and files given. So
- * the seeds are ordinary tests under every compiler, and a crash that a fuzzer found can be had again.
+ * A main() for a fuzz target without libFuzzer: runs it over each file of the folders and files
+ * given. So the seeds are ordinary tests under every compiler, and a crash that a fuzzer found can
+ * be had again.
  */
 #include <dirent.h>
 #include <errno.h>

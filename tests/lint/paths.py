@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""No file of the tree names a place of one person's machine, or has loose ends in its text.
+"""No file of the tree names a place of one person's machine, has loose ends, or C over 100 columns.
 
 Usage: paths.py TREE
 """
@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 MACHINE = re.compile(r"(?:^|[^\w.-])(/(?:root|work|farm|Users|home/\w+)/[^\s\"']*)", re.M)
+COLUMNS = 100  # a tab is eight of them
 LOOSE = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")) + r")\b")
 
 
@@ -56,6 +57,8 @@ def main():
             place = MACHINE.search(line)
             if place:
                 faults.append(f"{path}:{number}: names {place.group(1)}")
+            if path.endswith((".c", ".h", ".def")) and len(line.expandtabs(8)) > COLUMNS:
+                faults.append(f"{path}:{number}: {len(line.expandtabs(8))} columns, at most {COLUMNS}")
             if LOOSE.search(line):
                 faults.append(f"{path}:{number}: a loose end: {line.strip()[:80]}")
     print(*faults, sep="\n", end="\n" if faults else "")

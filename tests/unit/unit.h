@@ -1,4 +1,7 @@
-/* What the unit tests of every room share: a main() from a list of tests, and short ways to say things. */
+/*
+ * What the unit tests of every room share: a main() from a list of tests, and short ways to say
+ * things.
+ */
 #ifndef UNIT_H
 #define UNIT_H
 

@@ -1,7 +1,7 @@
 /*
- * connects HOST PORT N: looks HOST up and connects to it N times, one after the other, each time with one
- * octet there and back; prints microseconds per connect. What a preloaded library adds shows beside a run
- * without it.
+ * connects HOST PORT N: looks HOST up and connects to it N times, one after the other, each time
+ * with one octet there and back; prints microseconds per connect. What a preloaded library adds
+ * shows beside a run without it.
  *
  * connects --serve: the other end, on any address; prints its port.
  */

@@ -1,4 +1,7 @@
-/* connect() under the library: results, retries, families, states; PROTOCOL 28 to 39 from the client's side. */
+/*
+ * connect() under the library: results, retries, families, states; PROTOCOL 28 to 39 from the
+ * client's side.
+ */
 #include "under.h"
 
 #include <arpa/inet.h>
@@ -478,7 +481,10 @@ int main(int argc, char **argv)
 {
 	enum under_family family = UNDER_IPV4;
 
-	/* The same facts hold where an AF_INET socket can't reach the proxy and is swapped, and for a name. */
+	/*
+	 * The same facts hold where an AF_INET socket can't reach the proxy and is swapped, and for
+	 * a name.
+	 */
 	if (argc > 1 && strcmp(argv[1], "v6") == 0)
 		family = UNDER_IPV6;
 	else if (argc > 1 && strcmp(argv[1], "named") == 0)

@@ -205,8 +205,8 @@ static void *connect_silent(void *at)
 }
 
 /*
- * Unwinding a cancelled thread, gcc's address sanitizer takes its own write to the stack for an overrun of a
- * frame that is gone.
+ * Unwinding a cancelled thread, gcc's address sanitizer takes its own write to the stack for an
+ * overrun of a frame that is gone.
  */
 #ifdef __SANITIZE_ADDRESS__
 #define CANCELS false

@@ -192,7 +192,9 @@ START_TEST(forty_threads_connect_a_hundred_times_each)
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(
 			pthread_create(&threads[i], NULL, connect_many, (void *)(intptr_t)i), 0);
-	/* Children that are born in the midst of it must not meet a lock that nobody will release. */
+	/*
+	 * Children that are born in the midst of it must not meet a lock that nobody will release.
+	 */
 	for (int i = 0; i < 20; i++) {
 		pid_t pid = fork();
 		int status;

@@ -1,6 +1,6 @@
 /*
- * Test programs that run under the library: under_main() starts a scripted proxy in a process of its own, then
- * runs this program again with libsocksify.so preloaded and pointed at it.
+ * Test programs that run under the library: under_main() starts a scripted proxy in a process of
+ * its own, then runs this program again with libsocksify.so preloaded and pointed at it.
  */
 #ifndef TEST_UNDER_H
 #define TEST_UNDER_H
@@ -30,8 +30,8 @@ enum under_family {
 };
 
 /*
- * main() of a test program. @family: where the proxy listens and how it is called; @make adds the suites.
- * Environment: LIBSOCKSIFY is the library's path.
+ * main() of a test program. @family: where the proxy listens and how it is called; @make adds the
+ * suites. Environment: LIBSOCKSIFY is the library's path.
  */
 int under_main(int argc, char **argv, enum under_family family, Suite *(*make)(void));
 

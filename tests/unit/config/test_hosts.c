@@ -238,7 +238,9 @@ START_TEST(block_list_of_100000_lines_is_indexed_whole)
 }
 END_TEST
 
-/* Random octets are a hosts file like any other: nothing breaks, and what is found was put there. */
+/*
+ * Random octets are a hosts file like any other: nothing breaks, and what is found was put there.
+ */
 START_TEST(any_file_is_read)
 {
 	static const char octets[] = "0123456789abc.:# \t\n\r%[]\xff";

@@ -302,7 +302,9 @@ START_TEST(password_is_never_shown)
 }
 END_TEST
 
-/* Random texts of telling octets: nothing breaks, and what is refused is refused at an octet of it. */
+/*
+ * Random texts of telling octets: nothing breaks, and what is refused is refused at an octet of it.
+ */
 START_TEST(any_text_is_read_or_refused)
 {
 	static const char octets[] = "socks45ah://[]@::%%2540fh1.0/ \tu\x80";

@@ -96,7 +96,8 @@ static const struct talk talks[] = {
 	  RECV(V5_YES) }, 0, CLIENT_STAGE_OVER, 0, "192.0.2.7:1080", NULL },
 	{ "SOCKS5, IPv6 reply", SOCKS_V5, 1, "192.0.2.1:80", "", "", false, { SEND(V5_GREETING),
 	  RECV("\x05\x00"), SEND("\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50"),
-	  RECV("\x05\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01" "\x04\x38") },
+	  RECV("\x05\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	       "\x00\x00\x00\x01" "\x04\x38") },
 	  0, CLIENT_STAGE_OVER, 0, "[::1]:1080", NULL },
 	{ "SOCKS5, reply with a name", SOCKS_V5, 0xf1, "192.0.2.1:0", "", "", false,
 	  { SEND(V5_GREETING), RECV("\x05\x00"), SEND("\x05\xf1\x00\x01\xc0\x00\x02\x01\x00\x00"),
@@ -284,7 +285,10 @@ START_TEST(talks_end_as_they_must_however_they_are_cut)
 }
 END_TEST
 
-/* Wherever the proxy closes, before a send too, the machine fails, and calls after that change nothing. */
+/*
+ * Wherever the proxy closes, before a send too, the machine fails, and calls after that change
+ * nothing.
+ */
 START_TEST(a_close_ends_it_anywhere)
 {
 	const struct talk *t = &talks[_i];

@@ -1,6 +1,7 @@
 /*
- * The client's machine and the server's talk to each other over memory. Everything that can vary does:
- * protocol, command, destination, credentials, glue, what the server says, and where each write is cut.
+ * The client's machine and the server's talk to each other over memory. Everything that can vary
+ * does: protocol, command, destination, credentials, glue, what the server says, and where each
+ * write is cut.
  */
 #include <errno.h>
 #include <socks/client.h>

@@ -2,8 +2,8 @@
 #include <unit.h>
 
 /*
- * Each message has a get_ and a put_ of its own type. One signature for them all lets every message be cut
- * at every length, and written at every capacity, by the same tests.
+ * Each message has a get_ and a put_ of its own type. One signature for them all lets every message
+ * be cut at every length, and written at every capacity, by the same tests.
  */
 union message {
 	struct socks5_greeting greeting;
