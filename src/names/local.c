@@ -1,7 +1,8 @@
 /*
- * How it works: the hosts file is held as an immutable snapshot behind one atomic pointer. Whoever finds
- * it out of date loads the file and puts the new snapshot in place of the one that he saw. The old one is
- * never freed, since another thread may be reading it: a few kilobytes for each change of the file.
+ * How it works: the hosts file is held as an immutable snapshot behind one atomic pointer. Whoever
+ * finds it out of date loads the file and puts the new snapshot in place of the one that he saw.
+ * The old one is never freed, since another thread may be reading it: a few kilobytes for each
+ * change of the file.
  */
 #include <names/local.h>
 
@@ -68,7 +69,9 @@ static const struct hosts *current(void)
 	if (atomic_compare_exchange_strong(&newest, &seen, fresh)) {
 		seen = fresh;
 	} else {
-		/* Another thread was faster: @seen is now its snapshot, and nobody knows of ours. */
+		/*
+		 * Another thread was faster: @seen is now its snapshot, and nobody knows of ours.
+		 */
 		hosts_free(fresh->hosts);
 		free(fresh);
 	}

@@ -1,90 +1,110 @@
 /*
- * How it works: a cookie belongs to one set of WAYS places. Each place has a count that is odd while it is
- * written: a reader that sees it odd, or changed behind its back, knows nothing. Cookies only grow, so the
- * smallest of a set is the oldest, and is what makes room.
+ * How it works: a ring. Each note takes a number and goes to the place that the number falls on, so
+ * the newest PEERS_KNOWN are there. A place's turn is made of the number: odd while it is written,
+ * so that a reader who sees it odd, or changed behind his back, knows nothing; and the greater of
+ * two is the newer. To find a cookie all places are looked at, which is done once for each
+ * inherited socket. All counts are of 32 bits and wrap.
  */
 #include <names/peers.h>
 
 #include "table_file.h"
 #include <string.h>
 
-#define WAYS 4
-#define SETS (PEERS_KNOWN / WAYS)
+#define COOKIE_WORDS 2
 
-_Static_assert(sizeof(struct peer) <= sizeof(uint32_t) * PEER_WORDS, "a peer fits its place");
-_Static_assert(PEERS_KNOWN % WAYS == 0 && (SETS & (SETS - 1)) == 0, "sets are a power of two");
+/* How many places in a row may be lost, or just be written, before a note is given up. */
+#define TRIES 64
 
-static struct table_peer *set_of(const struct table *t, uint64_t cookie)
+_Static_assert(sizeof(struct peer) <= sizeof(uint32_t) * (PEER_WORDS - COOKIE_WORDS),
+               "a peer fits its place");
+_Static_assert((PEERS_KNOWN & (PEERS_KNOWN - 1)) == 0, "numbers may wrap");
+
+static uint32_t places(const struct table *t)
 {
-	uint64_t h = cookie * 0x9e3779b97f4a7c15u;
-
-	return &t->peers[(h >> 32 & (SETS - 1)) * WAYS];
+	return table_backed(t, TABLE_PEERS) / (uint32_t)sizeof(struct table_peer);
 }
 
-/* The place to write to: the cookie's own, else the oldest; NULL where all are just being written. */
-static struct table_peer *choose(struct table_peer *set, uint64_t cookie)
+/*
+ * The place of a note; any other will do where the ring cannot grow. NULL where there is none at
+ * all.
+ */
+static struct table_peer *place_of(struct table *t, uint32_t number)
 {
-	struct table_peer *oldest = NULL;
-	uint64_t least = UINT64_MAX;
+	uint32_t place = number % PEERS_KNOWN, there = places(t);
 
-	for (int i = 0; i < WAYS; i++) {
-		uint64_t there = atomic_load_explicit(&set[i].cookie, memory_order_relaxed);
-
-		if (atomic_load_explicit(&set[i].turns, memory_order_relaxed) & 1)
-			continue;
-		if (there == cookie)
-			return &set[i];
-		if (there < least) {
-			least = there;
-			oldest = &set[i];
-		}
+	if (place >= there &&
+	    table_back(t, TABLE_PEERS, (place + 1) * (uint32_t)sizeof(struct table_peer)) < 0) {
+		if (there == 0)
+			return NULL;
+		place = number % there;
 	}
-	return oldest;
+	return &t->peers[place];
+}
+
+static bool is_newer(uint32_t a, uint32_t b)
+{
+	return b == 0 || (int32_t)(a - b) > 0;
+}
+
+/* Returns false where the place is another one's, or lost. */
+static bool write_place(struct table_peer *at, uint32_t number, const uint32_t *words)
+{
+	uint32_t mine = 2 * number + 2,
+		 turn = atomic_load_explicit(&at->turn, memory_order_relaxed);
+
+	if ((turn & 1) || !is_newer(mine, turn) ||
+	    !atomic_compare_exchange_strong(&at->turn, &turn, mine - 1))
+		return false;
+	/*
+	 * Release: none of these may be seen before the odd turn; acquire in read_place() likewise.
+	 */
+	for (int i = 0; i < PEER_WORDS; i++)
+		atomic_store_explicit(&at->words[i], words[i], memory_order_release);
+	atomic_store_explicit(&at->turn, mine, memory_order_release);
+	return true;
 }
 
 void peers_note(struct table *t, uint64_t cookie, const struct peer *p)
 {
-	struct table_peer *at = choose(set_of(t, cookie), cookie);
-	uint32_t words[PEER_WORDS] = { 0 }, turns;
+	uint32_t words[PEER_WORDS] = { (uint32_t)cookie, (uint32_t)(cookie >> 32) };
 
-	if (!at)
-		return;
-	turns = atomic_load_explicit(&at->turns, memory_order_relaxed) & ~1u;
-	if (!atomic_compare_exchange_strong(&at->turns, &turns, turns + 1))
-		return; /* somebody is quicker; a note may be lost, but never mixed with another */
-	memcpy(words, p, sizeof(*p));
-	/* Release: none of these may be seen before the odd count; acquire in read_place() likewise. */
-	atomic_store_explicit(&at->cookie, cookie, memory_order_release);
-	for (int i = 0; i < PEER_WORDS; i++)
-		atomic_store_explicit(&at->words[i], words[i], memory_order_release);
-	atomic_store_explicit(&at->turns, turns + 2, memory_order_release);
+	memcpy(words + COOKIE_WORDS, p, sizeof(*p));
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t number = atomic_fetch_add(&t->head->peers_noted, 1);
+		struct table_peer *at = place_of(t, number);
+
+		if (!at || write_place(at, number, words))
+			return;
+	}
 }
 
-static bool read_place(const struct table_peer *at, uint64_t cookie, struct peer *out)
+static bool read_place(const struct table_peer *at, uint32_t turn, uint32_t *words)
 {
-	uint32_t words[PEER_WORDS], turns = atomic_load_explicit(&at->turns, memory_order_acquire);
-
-	if ((turns & 1) || atomic_load_explicit(&at->cookie, memory_order_acquire) != cookie)
-		return false;
 	for (int i = 0; i < PEER_WORDS; i++)
 		words[i] = atomic_load_explicit(&at->words[i], memory_order_acquire);
-	if (atomic_load_explicit(&at->turns, memory_order_relaxed) != turns)
-		return false;
-	memcpy(out, words, sizeof(*out));
-	return true;
+	return atomic_load_explicit(&at->turn, memory_order_relaxed) == turn;
 }
 
 bool peers_find(const struct table *t, uint64_t cookie, struct peer *out)
 {
-	const struct table_peer *set = set_of(t, cookie);
+	const uint32_t low = (uint32_t)cookie, high = (uint32_t)(cookie >> 32), n = places(t);
+	uint32_t words[PEER_WORDS], newest = 0;
 
-	for (int i = 0; cookie != 0 && i < WAYS; i++) {
-		if (!read_place(&set[i], cookie, out))
+	for (uint32_t i = 0; cookie != 0 && i < n; i++) {
+		const struct table_peer *at = &t->peers[i];
+		uint32_t turn = atomic_load_explicit(&at->turn, memory_order_acquire);
+
+		if (turn == 0 || (turn & 1) || !is_newer(turn, newest) ||
+		    atomic_load_explicit(&at->words[0], memory_order_relaxed) != low)
 			continue;
-		/* The file may be damaged: what is handed out must be an address all the same. */
-		return (out->addr.sin6_family == AF_INET &&
-		        out->len == sizeof(struct sockaddr_in)) ||
-		       (out->addr.sin6_family == AF_INET6 && out->len == sizeof(out->addr));
+		if (!read_place(at, turn, words) || words[0] != low || words[1] != high)
+			continue;
+		memcpy(out, words + COOKIE_WORDS, sizeof(*out));
+		newest = turn;
 	}
-	return false;
+	if (newest == 0)
+		return false;
+	/* The file may be damaged: what is handed out must be an address all the same. */
+	return (out->addr.sin6_family == AF_INET && out->len == sizeof(struct sockaddr_in)) ||
+	       (out->addr.sin6_family == AF_INET6 && out->len == sizeof(out->addr));
 }

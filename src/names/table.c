@@ -1,16 +1,21 @@
 /*
- * How it works: a name is put in three steps, each one atomic, in an order in which a process may die
- * between any two of them:
+ * How it works: a name is put in three steps, each one atomic, in an order in which a process may
+ * die between any two of them:
  *
  *	1. a slot number and room for a record are taken by compare-and-swap of a counter
- *	2. the record is written, then its offset stored in the slot: address -> name holds from here on
- *	3. the record becomes the head of its chain by compare-and-swap: name -> slot holds from here on
+ *	2. the record is written, its offset stored in the slot: address -> name holds from here on
+ *	3. the record becomes the head of its chain likewise: name -> slot holds from here on
  *
- * Who dies before 3 leaves a slot that nobody was told of. Who loses the race in 3 looks for his name
- * among the records that came in between, and takes that slot; his own stays behind as an orphan.
+ * Who dies before 3 leaves a slot that nobody was told of. Who loses the race in 3 looks for his
+ * name among the records that came in between, and takes that slot; his own stays behind as an
+ * orphan.
  *
- * The file can be damaged at any time by whatever runs as the same user, so an offset is checked each time
- * that it is read, and a chain is followed no longer than there are slots.
+ * A new table's first slot is any one, by lot. So where a table was removed while a program that
+ * was to look at it again only slept, and another was made in its place, an address of the old one
+ * has no name in the new one but by chance: the names put into the new one, out of 131,071.
+ *
+ * The file can be damaged at any time by whatever runs as the same user, so an offset is checked
+ * each time that it is read, and a chain is followed no longer than there are slots.
  */
 #include <names/table.h>
 
@@ -65,25 +70,17 @@ static uint32_t hash_name(const struct table *t, const char *name, size_t len)
 	return (uint32_t)(h ^ h >> 16);
 }
 
-static uint32_t grown(_Atomic uint32_t *octets, uint32_t area)
-{
-	uint32_t v = atomic_load_explicit(octets, memory_order_acquire);
-
-	return v < area ? v : area;
-}
-
 /* The record at an offset, or NULL where no whole one can be. */
 static struct table_record *record_at(const struct table *t, uint32_t at, size_t *len)
 {
-	uint32_t limit = grown(&t->head->records_grown, t->geometry.records);
+	uint32_t begin = t->areas[TABLE_RECORDS].at, limit = table_backed(t, TABLE_RECORDS);
 	const size_t fixed = offsetof(struct table_record, name) + 1;
 	struct table_record *rec;
 	size_t left;
 
-	if (at < t->records_at || at % _Alignof(struct table_record) != 0 ||
-	    at - t->records_at >= limit)
+	if (at < begin || at % _Alignof(struct table_record) != 0 || at - begin >= limit)
 		return NULL;
-	left = limit - (at - t->records_at);
+	left = limit - (at - begin);
 	if (left < fixed)
 		return NULL;
 	rec = (struct table_record *)(void *)((char *)t->head + at);
@@ -91,13 +88,36 @@ static struct table_record *record_at(const struct table *t, uint32_t at, size_t
 	return *len > 0 && left - fixed >= *len ? rec : NULL;
 }
 
+/* How many slots there are: 0 is none. */
+static uint32_t slots_of(const struct table *t)
+{
+	return t->geometry.slots - 1;
+}
+
+/* Slots lie in the order in which they are given: from the first to the highest, then from 1 up. */
+static uint32_t slot_index(const struct table *t, uint32_t slot)
+{
+	return slot >= t->first ? slot - t->first : slot + slots_of(t) - t->first;
+}
+
+static uint32_t slot_at(const struct table *t, uint32_t index)
+{
+	uint32_t above = t->geometry.slots - t->first;
+
+	return index < above ? t->first + index : index - above + 1;
+}
+
 /* The record of a slot, by offset; 0 where the slot was not given. */
 static uint32_t slot_load(const struct table *t, uint32_t slot)
 {
-	if (slot == 0 || slot >= t->geometry.slots ||
-	    slot >= grown(&t->head->slots_grown, t->geometry.slots * 4) / 4)
+	uint32_t index;
+
+	if (slot == 0 || slot > slots_of(t))
 		return 0;
-	return atomic_load_explicit(&t->slots[slot], memory_order_acquire);
+	index = slot_index(t, slot);
+	if (index >= table_backed(t, TABLE_SLOTS) / 4)
+		return 0;
+	return atomic_load_explicit(&t->slots[index], memory_order_acquire);
 }
 
 /* Look for a name in the chain from @at up to, not including, @stop. Returns its slot, or 0. */
@@ -120,9 +140,17 @@ static uint32_t chain_find(const struct table *t, uint32_t at, uint32_t stop, ui
 	return 0;
 }
 
-static _Atomic uint32_t *bucket_of(const struct table *t, uint32_t hash)
+static uint32_t bucket_of(const struct table *t, uint32_t hash)
 {
-	return &t->buckets[hash & (t->geometry.buckets - 1)];
+	return hash & (t->geometry.buckets - 1);
+}
+
+/* The newest record of a chain. */
+static uint32_t bucket_load(const struct table *t, uint32_t bucket)
+{
+	if (!table_bucket_is_backed(t, bucket))
+		return 0;
+	return atomic_load_explicit(&t->buckets[bucket], memory_order_acquire);
 }
 
 uint32_t table_find(const struct table *t, const char *name, size_t len)
@@ -132,32 +160,15 @@ uint32_t table_find(const struct table *t, const char *name, size_t len)
 	if (len == 0 || len > NAME_MAX_LEN)
 		return 0;
 	hash = hash_name(t, name, len);
-	return chain_find(t, atomic_load_explicit(bucket_of(t, hash), memory_order_acquire), 0,
-	                  hash, name, len);
+	return chain_find(t, bucket_load(t, bucket_of(t, hash)), 0, hash, name, len);
 }
 
-/* Have an area backed up to @need octets. */
-static int area_grow(struct table *t, _Atomic uint32_t *octets, size_t begin, uint32_t area,
-                     uint32_t need)
-{
-	uint32_t now = grown(octets, area), goal;
-	int err;
-
-	if (need <= now)
-		return 0;
-	goal = area - need < TABLE_STEP ? area : (need + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
-	err = table_file_back(t, begin + now, goal - now);
-	if (err < 0)
-		return err;
-	/* Others may have grown it further meanwhile; it never shrinks. */
-	while (now < goal && !atomic_compare_exchange_weak(octets, &now, goal))
-		;
-	return 0;
-}
-
-/* Take @size units of a counter that may reach @limit, once the area behind it is there. */
+/*
+ * Take @size units, of @octets each, of a counter that may reach @limit, once there is memory for
+ * them.
+ */
 static int take(struct table *t, _Atomic uint32_t *counter, uint32_t size, uint32_t limit,
-                _Atomic uint32_t *octets, size_t begin, uint32_t unit, uint32_t *got)
+                enum table_area_id id, uint32_t octets, uint32_t *got)
 {
 	uint32_t now = atomic_load(counter);
 	int err;
@@ -165,18 +176,12 @@ static int take(struct table *t, _Atomic uint32_t *counter, uint32_t size, uint3
 	do {
 		if (now > limit || limit - now < size)
 			return -ENOSPC;
-		err = area_grow(t, octets, begin, limit * unit, (now + size) * unit);
+		err = table_back(t, id, (now + size) * octets);
 		if (err < 0)
 			return err;
 	} while (!atomic_compare_exchange_weak(counter, &now, now + size));
 	*got = now;
 	return 0;
-}
-
-static int take_slot(struct table *t, uint32_t *slot)
-{
-	return take(t, &t->head->next_slot, 1, t->geometry.slots, &t->head->slots_grown,
-	            t->slots_at, 4, slot);
 }
 
 static int take_record(struct table *t, size_t len, uint32_t *at)
@@ -186,8 +191,8 @@ static int take_record(struct table *t, size_t len, uint32_t *at)
 	int err;
 
 	err = take(t, &t->head->records_used, (size + align - 1) / align * align,
-	           t->geometry.records, &t->head->records_grown, t->records_at, 1, at);
-	*at += (uint32_t)t->records_at;
+	           t->geometry.records, TABLE_RECORDS, 1, at);
+	*at += t->areas[TABLE_RECORDS].at;
 	/* Only a damaged counter is out of step. */
 	return err < 0 || *at % align == 0 ? err : -ENOSPC;
 }
@@ -197,7 +202,7 @@ static int publish(struct table *t, uint32_t at, uint32_t hash, const char *name
                    uint32_t *slot)
 {
 	struct table_record *rec = (struct table_record *)(void *)((char *)t->head + at);
-	uint32_t free_slot;
+	uint32_t index, free_slot;
 	int err;
 
 	rec->hash = hash;
@@ -205,13 +210,14 @@ static int publish(struct table *t, uint32_t at, uint32_t hash, const char *name
 	memcpy(rec->name, name, len);
 	rec->name[len] = '\0';
 	do {
-		err = take_slot(t, slot);
+		err = take(t, &t->head->given, 1, slots_of(t), TABLE_SLOTS, 4, &index);
 		if (err < 0)
 			return err;
+		*slot = slot_at(t, index);
 		rec->slot = *slot;
 		free_slot = 0;
 		/* Taken already only where the counter was damaged: never give it twice. */
-	} while (!atomic_compare_exchange_strong(&t->slots[*slot], &free_slot, at));
+	} while (!atomic_compare_exchange_strong(&t->slots[index], &free_slot, at));
 	return 0;
 }
 
@@ -219,27 +225,30 @@ int table_put(struct table *t, const char *name, size_t len, uint32_t *slot)
 {
 	_Atomic uint32_t *bucket;
 	struct table_record *rec;
-	uint32_t hash, at, head, searched, found;
+	uint32_t hash, at = 0, number, head, searched, found;
 	int err;
 
 	if (len == 0 || len > NAME_MAX_LEN || memchr(name, '\0', len))
 		return -EINVAL;
 	hash = hash_name(t, name, len);
-	bucket = bucket_of(t, hash);
-	head = atomic_load_explicit(bucket, memory_order_acquire);
+	number = bucket_of(t, hash);
+	head = bucket_load(t, number);
 	found = chain_find(t, head, 0, hash, name, len);
 	if (found) {
 		*slot = found;
 		return 0;
 	}
-	if (atomic_load(&t->head->next_slot) >= t->geometry.slots)
+	if (atomic_load(&t->head->given) >= slots_of(t))
 		return -ENOSPC;
-	err = take_record(t, len, &at);
+	err = table_back_bucket(t, number);
+	if (err == 0)
+		err = take_record(t, len, &at);
 	if (err == 0)
 		err = publish(t, at, hash, name, len, slot);
 	if (err < 0)
 		return err;
 	rec = (struct table_record *)(void *)((char *)t->head + at);
+	bucket = &t->buckets[number];
 	searched = head;
 	for (;;) {
 		atomic_store_explicit(&rec->next, head, memory_order_relaxed);
@@ -268,9 +277,7 @@ const char *table_name(const struct table *t, uint32_t slot, size_t *len)
 
 uint32_t table_count(const struct table *t)
 {
-	uint32_t next = atomic_load(&t->head->next_slot);
+	uint32_t given = atomic_load(&t->head->given);
 
-	if (next == 0)
-		return 0;
-	return (next < t->geometry.slots ? next : t->geometry.slots) - 1;
+	return given < slots_of(t) ? given : slots_of(t);
 }

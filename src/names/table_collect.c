@@ -1,4 +1,9 @@
-/* Where tables lie, and the removal of those that nobody uses any more. */
+/*
+ * Where tables lie, and the removal of those that nobody uses any more. A table that is not mapped
+ * may be so for the instant between a program and the one that it becomes by exec, so it goes only
+ * when it was found so twice running, and nobody opened it in between: the first time it is marked
+ * by its time of access, and table_file.c sets both of its times when it opens one.
+ */
 #include <names/table.h>
 
 #include <config/ascii.h>
@@ -46,6 +51,15 @@ int table_new_path(char *buf, size_t cap, const char *runtime_dir, uint64_t nonc
 	len = snprintf(buf, cap, "%s/%s%016llx", err == 0 ? folder : SHARED_FOLDER,
 	               err == 0 ? "names." : prefix, (unsigned long long)nonce);
 	return len < 0 || (size_t)len >= cap ? -ENAMETOOLONG : 0;
+}
+
+bool table_is_foreign(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == EACCES;
+	return st.st_uid != geteuid();
 }
 
 /* A table, or the draft of one that its maker did not live to name. */
@@ -98,19 +112,30 @@ static bool claim(int folder, const char *stamp, int age_s)
 	return mine;
 }
 
+/* With the file's lock nobody maps it, and nobody who opens it now will stay with it. */
+static bool remove_or_mark(int folder, const char *name, int fd, int age_s)
+{
+	const struct timespec mark[2] = { { .tv_sec = 0 }, { .tv_nsec = UTIME_OMIT } };
+	struct stat st, named;
+
+	if (fstat(fd, &st) < 0 || fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    named.st_dev != st.st_dev || named.st_ino != st.st_ino)
+		return false;
+	if (st.st_atime == 0)
+		return is_old(&st, age_s) && unlinkat(folder, name, 0) == 0;
+	futimens(fd, mark);
+	return false;
+}
+
 static bool remove_unused(int folder, const char *name, int age_s)
 {
-	struct stat st, named;
+	struct stat st;
 	int fd = open_own(folder, name, 0, &st);
 	bool gone;
 
 	if (fd < 0)
 		return false;
-	/* With the lock nobody maps it, and nobody who opens it now will stay with it. */
-	gone = is_old(&st, age_s) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-	       fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_dev == st.st_dev && named.st_ino == st.st_ino &&
-	       unlinkat(folder, name, 0) == 0;
+	gone = flock(fd, LOCK_EX | LOCK_NB) == 0 && remove_or_mark(folder, name, fd, age_s);
 	close(fd);
 	return gone;
 }

@@ -1,21 +1,16 @@
 /*
- * How it works: a new table is written whole into a file without a name and given its name by linkat(2),
- * so that nobody ever sees half of one; whoever comes second finds the name taken and opens that file. The
- * address range of the whole table is mapped at once and the descriptor closed. The shared flock(2) taken
- * before belongs to the open file, which the mapping holds: table_collect() sees by it that the table is
- * in use, until the last process that maps it is gone, however it went.
- *
- * The file is sparse. A hole that is touched while the tmpfs is full raises SIGBUS, in reading too, so
- * memory is asked for before: by MADV_POPULATE_WRITE, which answers with an error and needs neither path
- * nor descriptor (a program may have changed its root or its user since), and on kernels before 5.14 by
- * fallocate(2) on the file opened anew.
+ * How it works: a new table is written whole into a file without a name and given its name by
+ * linkat(2), so that nobody ever sees half of one; whoever comes second finds the name taken and
+ * opens that file. The address range of the whole table is mapped at once and the descriptor
+ * closed. The shared flock(2) taken before belongs to the open file, which the mapping holds:
+ * table_collect() sees by it that the table is in use, until the last process that maps it is gone,
+ * however it went.
  */
 #include "table_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <names/pool.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -23,21 +18,18 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* since Linux 5.14, glibc 2.35 */
-#endif
-
-#define HEAD_SIZE  4096u
-#define PEERS_SIZE (PEERS_KNOWN * sizeof(struct table_peer))
-#define FIXED_SIZE (HEAD_SIZE + PEERS_SIZE)
+/*
+ * Where a file system has less than this left for a new table, the first names would fill it: their
+ * table is rather a private one.
+ */
+#define LEAST_ROOM (128u << 10)
 
 /* How often to look again at a file that is just being collected, a millisecond apart. */
 #define OPEN_TRIES 50
-
-#define OPEN_FLAGS (O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /* 17 MB of addresses; memory only for what is used. */
 static const struct table_geometry full_size = { POOL_SLOTS, 16384, 16u << 20 };
@@ -45,23 +37,49 @@ static const struct table_geometry full_size = { POOL_SLOTS, 16384, 16u << 20 };
 /* Where the address space is limited (RLIMIT_AS). */
 static const struct table_geometry small_size = { 4096, 1024, 256u << 10 };
 
-_Static_assert(sizeof(struct table_head) <= HEAD_SIZE, "the head fits");
+_Static_assert(sizeof(struct table_head) == 128, "slots begin in a cache line of their own");
+_Static_assert(POOL_SLOTS % TABLE_PAGE == 0, "areas fill their pages");
 
-static size_t round_up(size_t n, size_t unit)
+static uint32_t bucket_pages(const struct table_geometry *g)
 {
-	return (n + unit - 1) / unit * unit;
+	return g->buckets * 4 / TABLE_PAGE;
+}
+
+/* Where each part of the file begins. Returns where the last one ends. */
+static uint32_t lay_out(struct table *t, const struct table_geometry *g)
+{
+	const uint32_t len[TABLE_AREAS] = {
+		[TABLE_SLOTS] = g->slots * 4,
+		[TABLE_PEERS] = PEERS_KNOWN * sizeof(struct table_peer),
+		[TABLE_RECORDS] = g->records,
+	};
+	uint32_t at = sizeof(struct table_head);
+
+	for (int i = 0; i < TABLE_AREAS; i++) {
+		t->areas[i] = (struct table_area){ at, len[i] };
+		at = (at + len[i] + TABLE_PAGE - 1) / TABLE_PAGE * TABLE_PAGE;
+		if (i == TABLE_SLOTS) {
+			t->buckets_at = at;
+			at += g->buckets * 4;
+		}
+	}
+	t->geometry = *g;
+	return at;
 }
 
 static size_t size_of(const struct table_geometry *g)
 {
-	return FIXED_SIZE + (size_t)g->buckets * 4 + (size_t)g->slots * 4 + g->records;
+	static const struct table none;
+	struct table t = none;
+
+	return lay_out(&t, g);
 }
 
 /* Map a file, or with @fd -1 anonymous memory, and put a struct table before it. */
 static int map(int fd, const struct table_geometry *g, struct table **out)
 {
-	size_t own = round_up(sizeof(struct table), (size_t)sysconf(_SC_PAGESIZE));
-	size_t size = size_of(g);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t own = (sizeof(struct table) + page - 1) / page * page, size = size_of(g);
 	int flags = MAP_SHARED | MAP_FIXED | (fd < 0 ? MAP_ANONYMOUS | MAP_NORESERVE : 0);
 	char *base = mmap(NULL, own + size, PROT_READ | PROT_WRITE,
 	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -76,14 +94,12 @@ static int map(int fd, const struct table_geometry *g, struct table **out)
 		return err;
 	}
 	t = (struct table *)(void *)base;
-	t->geometry = *g;
-	t->head = (struct table_head *)(void *)(base + own);
-	t->peers = (struct table_peer *)(void *)(base + own + HEAD_SIZE);
-	t->buckets = (_Atomic uint32_t *)(void *)(base + own + FIXED_SIZE);
-	t->slots = t->buckets + g->buckets;
-	t->slots_at = FIXED_SIZE + (size_t)g->buckets * 4;
-	t->records_at = t->slots_at + (size_t)g->slots * 4;
-	t->size = size;
+	lay_out(t, g);
+	base += own;
+	t->head = (struct table_head *)(void *)base;
+	t->slots = (_Atomic uint32_t *)(void *)(base + t->areas[TABLE_SLOTS].at);
+	t->buckets = (_Atomic uint32_t *)(void *)(base + t->buckets_at);
+	t->peers = (struct table_peer *)(void *)(base + t->areas[TABLE_PEERS].at);
 	t->map_len = own + size;
 	*out = t;
 	return 0;
@@ -101,90 +117,31 @@ static int note_file(struct table *t, const char *path, const struct stat *st)
 	return 0;
 }
 
-static int open_retry(int dir, const char *path, int flags)
-{
-	int fd;
-
-	do
-		fd = openat(dir, path, flags, S_IRUSR | S_IWUSR);
-	while (fd < 0 && errno == EINTR);
-	return fd < 0 ? -errno : fd;
-}
-
-static int allocate(int fd, size_t at, size_t len)
-{
-	int r;
-
-	do
-		r = fallocate(fd, 0, (off_t)at, (off_t)len);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : 0;
-}
-
-/* The file of a table once more, if it still has its name. */
-static int reopen(const struct table *t)
-{
-	int fd = open_retry(AT_FDCWD, t->path, OPEN_FLAGS);
-	struct stat st;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) == 0 && st.st_dev == t->dev && st.st_ino == t->ino)
-		return fd;
-	close(fd);
-	return -ESTALE;
-}
-
-/* @fd  the file where it is open, else -1 */
-static int back(const struct table *t, int fd, size_t at, size_t len)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = at / page * page;
-	size_t end = round_up(at + len, page);
-	int saved = errno, again, err;
-
-	if (madvise((char *)t->head + begin, end - begin, MADV_POPULATE_WRITE) == 0)
-		return 0;
-	err = errno == EINVAL ? 0 : -ENOSPC;
-	if (err == 0) {
-		again = fd < 0 ? reopen(t) : fd;
-		if (again < 0 || allocate(again, at, len) < 0)
-			err = -ENOSPC;
-		if (again >= 0 && again != fd)
-			close(again);
-	}
-	errno = saved;
-	return err;
-}
-
-int table_file_back(const struct table *t, size_t at, size_t len)
-{
-	int cancel, err;
-
-	/* Anonymous memory is charged as it is touched, and never ends in a SIGBUS. */
-	if (t->path[0] == '\0')
-		return 0;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	err = back(t, -1, at, len);
-	pthread_setcancelstate(cancel, &cancel);
-	return err;
-}
-
-static void head_init(struct table *t, uint32_t slots_grown, uint32_t records_grown)
+/* @everything  all memory is there, or will be without being asked for */
+static void head_init(struct table *t, bool everything)
 {
 	struct table_head *head = t->head;
+	uint64_t random[2];
 	struct timespec now;
 
 	memcpy(head->magic, TABLE_MAGIC, sizeof(head->magic));
 	head->version = TABLE_VERSION;
 	head->geometry = t->geometry;
-	if (getrandom(&head->seed, sizeof(head->seed), GRND_NONBLOCK) != sizeof(head->seed)) {
+	if (getrandom(random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		head->seed = (uint64_t)now.tv_nsec << 32 ^ (uint64_t)getpid();
+		random[0] = (uint64_t)now.tv_nsec << 32 ^ (uint64_t)getpid();
+		random[1] = (uint64_t)now.tv_nsec + (uint64_t)now.tv_sec;
 	}
-	atomic_store(&head->next_slot, 1);
-	atomic_store(&head->records_used, 0);
-	atomic_store(&head->slots_grown, slots_grown);
-	atomic_store(&head->records_grown, records_grown);
+	head->seed = random[0];
+	head->first = t->first = (uint32_t)(random[1] % (t->geometry.slots - 1)) + 1;
+	if (everything) {
+		atomic_store(&head->bucket_pages, UINT32_MAX);
+		for (int i = 0; i < TABLE_AREAS; i++)
+			atomic_store(&head->backed[i], t->areas[i].len);
+	} else {
+		/* The slots that share the head's page. */
+		atomic_store(&head->backed[TABLE_SLOTS], TABLE_PAGE - t->areas[TABLE_SLOTS].at);
+	}
 }
 
 struct table *table_file_private(void)
@@ -193,36 +150,71 @@ struct table *table_file_private(void)
 
 	if (map(-1, &full_size, &t) < 0 && map(-1, &small_size, &t) < 0)
 		return NULL;
-	head_init(t, t->geometry.slots * 4, t->geometry.records);
+	head_init(t, true);
 	return t;
 }
 
-/* Has the head what a table of this version can have, and the file memory for all that it says. */
-static int check(const struct table *t, int fd, const struct stat *st)
+/* Has the head what a table of this version can have? */
+static bool is_sound(const struct table *t)
 {
 	const struct table_head *head = t->head;
-	uint32_t slots = atomic_load(&head->slots_grown), used = atomic_load(&head->records_used);
-	uint32_t records = atomic_load(&head->records_grown), next = atomic_load(&head->next_slot);
+	uint32_t given = atomic_load(&head->given), used = atomic_load(&head->records_used);
 
 	if (memcmp(head->magic, TABLE_MAGIC, sizeof(head->magic)) != 0 ||
 	    head->version != TABLE_VERSION ||
-	    memcmp(&head->geometry, &t->geometry, sizeof(t->geometry)) != 0 || next == 0 ||
-	    slots > t->geometry.slots * 4 || next > slots / 4 || records > t->geometry.records ||
-	    used > records)
-		return -EBADMSG;
-	if ((uint64_t)st->st_blocks * 512 >= t->slots_at + slots + records)
+	    memcmp(&head->geometry, &t->geometry, sizeof(t->geometry)) != 0 || head->first == 0 ||
+	    head->first >= t->geometry.slots)
+		return false;
+	for (int i = 0; i < TABLE_AREAS; i++)
+		if (atomic_load(&head->backed[i]) > t->areas[i].len)
+			return false;
+	return given < t->geometry.slots && given <= atomic_load(&head->backed[TABLE_SLOTS]) / 4 &&
+	       used <= atomic_load(&head->backed[TABLE_RECORDS]) &&
+	       atomic_load(&head->bucket_pages) >> bucket_pages(&t->geometry) == 0;
+}
+
+static uint32_t pages(uint32_t octets)
+{
+	return (octets + TABLE_PAGE - 1) / TABLE_PAGE;
+}
+
+/* Has the file memory for all that its head says, or can it be had? */
+static int check_memory(const struct table *t, int fd, const struct stat *st)
+{
+	uint32_t bits = atomic_load(&t->head->bucket_pages), backed[TABLE_AREAS], said;
+	int err = 0;
+
+	for (int i = 0; i < TABLE_AREAS; i++)
+		backed[i] = atomic_load(&t->head->backed[i]);
+	said = pages(t->areas[TABLE_SLOTS].at + backed[TABLE_SLOTS]) + pages(backed[TABLE_PEERS]) +
+	       pages(backed[TABLE_RECORDS]) + (uint32_t)__builtin_popcount(bits);
+	if ((uint64_t)st->st_blocks * 512 >= (uint64_t)said * TABLE_PAGE)
 		return 0;
-	if (allocate(fd, 0, t->slots_at + slots) < 0 || allocate(fd, t->records_at, records) < 0)
+	for (int i = 0; i < TABLE_AREAS && err == 0; i++)
+		if (backed[i] > 0)
+			err = table_allocate(fd, t->areas[i].at, backed[i]);
+	for (uint32_t page = 0; page < bucket_pages(&t->geometry) && err == 0; page++)
+		if (bits >> page & 1)
+			err = table_allocate(fd, t->buckets_at + page * TABLE_PAGE, TABLE_PAGE);
+	return err;
+}
+
+static int check(struct table *t, int fd, const struct stat *st)
+{
+	if (!is_sound(t) || check_memory(t, fd, st) < 0)
 		return -EBADMSG;
+	t->first = t->head->first;
 	return 0;
 }
 
-/* Returns 0, -ENOENT where there is none, -EAGAIN where it is just being removed, or what is wrong. */
+/*
+ * Returns 0, -ENOENT where there is none, -EAGAIN where it is just being removed, or what is wrong.
+ */
 static int open_existing(const char *path, struct table **out)
 {
 	struct table *t = NULL;
 	struct stat st;
-	int fd = open_retry(AT_FDCWD, path, OPEN_FLAGS), err = 0;
+	int fd = table_open_file(AT_FDCWD, path, TABLE_OPEN_FLAGS), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -234,7 +226,7 @@ static int open_existing(const char *path, struct table **out)
 		err = -EPERM;
 	else if (st.st_nlink == 0)
 		err = -EAGAIN;
-	else if (st.st_size != (off_t)size_of(&full_size) || st.st_blocks * 512 < HEAD_SIZE)
+	else if (st.st_size != (off_t)size_of(&full_size) || st.st_blocks * 512 < TABLE_PAGE)
 		err = -EBADMSG;
 	if (err == 0)
 		err = map(fd, &full_size, &t);
@@ -242,6 +234,9 @@ static int open_existing(const char *path, struct table **out)
 		err = check(t, fd, &st);
 	if (err == 0)
 		err = note_file(t, path, &st);
+	/* For table_collect(): opened now, and not marked as unused any more. */
+	if (err == 0)
+		futimens(fd, NULL);
 	close(fd);
 	if (err < 0)
 		table_close(t);
@@ -251,8 +246,8 @@ static int open_existing(const char *path, struct table **out)
 }
 
 /*
- * The folder of @path as a descriptor, made where it is missing, if it is ours or the system's and nobody
- * else can rename what is in it. @base is set to the file's name in it.
+ * The folder of @path as a descriptor, made where it is missing, if it is ours or the system's and
+ * nobody else can rename what is in it. @base is set to the file's name in it.
  */
 static int open_folder(const char *path, const char **base)
 {
@@ -269,9 +264,9 @@ static int open_folder(const char *path, const char **base)
 		return -ENAMETOOLONG;
 	memcpy(folder, path, len);
 	folder[len] = '\0';
-	fd = open_retry(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = table_open_file(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -ENOENT && (mkdir(folder, S_IRWXU) == 0 || errno == EEXIST))
-		fd = open_retry(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = table_open_file(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0) ||
@@ -281,6 +276,15 @@ static int open_folder(const char *path, const char **base)
 	}
 	*base = slash + 1;
 	return fd;
+}
+
+static bool has_room(int fd)
+{
+	struct statvfs fs;
+
+	/* A tmpfs without a limit has 0 blocks. */
+	return fstatvfs(fd, &fs) < 0 || fs.f_blocks == 0 ||
+	       (uint64_t)fs.f_bavail * fs.f_bsize >= LEAST_ROOM;
 }
 
 /* Size, lock, memory and head of a new file that has no name yet, or a temporary one. */
@@ -294,18 +298,18 @@ static int fill(int fd, const char *path, struct table **out)
 	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 || ftruncate(fd, (off_t)size_of(&full_size)) < 0 ||
 	    flock(fd, LOCK_SH | LOCK_NB) < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	if (!has_room(fd))
+		return -ENOSPC;
 	err = map(fd, &full_size, &t);
 	if (err == 0)
 		err = note_file(t, path, &st);
 	if (err == 0)
-		err = back(t, fd, 0, t->slots_at + TABLE_STEP);
-	if (err == 0)
-		err = back(t, fd, t->records_at, TABLE_STEP);
+		err = table_back_at(t, fd, 0, TABLE_PAGE);
 	if (err < 0) {
 		table_close(t);
 		return err;
 	}
-	head_init(t, TABLE_STEP, TABLE_STEP);
+	head_init(t, false);
 	*out = t;
 	return 0;
 }
@@ -313,7 +317,7 @@ static int fill(int fd, const char *path, struct table **out)
 /* A file without a name, named by way of /proc. */
 static int create_unnamed(int folder, const char *base, const char *path, struct table **out)
 {
-	int fd = open_retry(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC), err;
+	int fd = table_open_file(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC), err;
 	char self[40];
 
 	if (fd < 0)
@@ -341,7 +345,7 @@ static int create_named(int folder, const char *base, const char *path, struct t
 	if (snprintf(draft, sizeof(draft), "%s.%lx.%lx", base, (unsigned long)getpid(),
 	             (unsigned long)now.tv_nsec) >= (int)sizeof(draft))
 		return -ENAMETOOLONG;
-	fd = open_retry(folder, draft, OPEN_FLAGS | O_CREAT | O_EXCL);
+	fd = table_open_file(folder, draft, TABLE_OPEN_FLAGS | O_CREAT | O_EXCL);
 	if (fd < 0)
 		return fd;
 	err = fill(fd, path, out);

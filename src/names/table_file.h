@@ -1,18 +1,20 @@
 /*
- * What a table looks like in memory and in its file, for the files of this room. Host byte order: a file
- * lives in the memory of one machine.
+ * What a table looks like in memory and in its file, for the files of this room. Host byte order: a
+ * file lives in the memory of one machine.
  *
  *	head      counters, magic
- *	peers     what proxied sockets are connected to, see peers.c
+ *	slots     offset of the record of each slot, 0 is none; in the order in which they are given
  *	buckets   offset of the newest record of each chain, 0 is none
- *	slots     offset of the record of each slot, 0 is none
+ *	peers     what proxied sockets are connected to, see peers.c
  *	records   names, each with the offset of the next one in its chain
  *
- * Head, peers and buckets are backed by memory from the start; of slots and records only as much as *_grown says.
+ * The head's page, with the first slots in it, has memory from the start; all else gets it as it is
+ * used, see table_back.c. A session with three names takes 24 KiB.
  */
 #ifndef NAMES_TABLE_FILE_H
 #define NAMES_TABLE_FILE_H
 
+#include <fcntl.h>
 #include <limits.h>
 #include <names/peers.h>
 #include <names/table.h>
@@ -22,11 +24,28 @@
 #define TABLE_MAGIC   "socksify"
 #define TABLE_VERSION 1
 
-/* Slots and records grow by so many octets at once: 4,096 slots, some 400 names. */
+/* What the file counts its memory in, whatever a page of the machine is. */
+#define TABLE_PAGE 4096u
+
+/*
+ * An area grows by as much as it has, at most by so many octets at once: 4,096 slots, some 400
+ * names.
+ */
 #define TABLE_STEP 16384u
 
+#define TABLE_OPEN_FLAGS (O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/*
+ * What is used from its beginning on, and has memory from its beginning up to a mark in the head.
+ */
+enum table_area_id { TABLE_SLOTS, TABLE_PEERS, TABLE_RECORDS, TABLE_AREAS };
+
+struct table_area {
+	uint32_t at, len; /* octets; at from head */
+};
+
 struct table_geometry {
-	uint32_t slots, buckets; /* counts; buckets a power of two */
+	uint32_t slots, buckets; /* counts; buckets a power of two, at most 32 pages */
 	uint32_t records;        /* octets */
 };
 
@@ -34,10 +53,13 @@ struct table_head {
 	char magic[8];
 	uint32_t version;
 	struct table_geometry geometry;
-	uint64_t seed; /* of the hash */
-	_Alignas(64) _Atomic uint32_t next_slot;
-	_Atomic uint32_t records_used;
-	_Atomic uint32_t slots_grown, records_grown; /* octets */
+	uint64_t seed;  /* of the hash */
+	uint32_t first; /* slot to be given, at random; after the last one comes 1 */
+	_Alignas(64) _Atomic uint32_t given; /* slots */
+	_Atomic uint32_t records_used;       /* octets */
+	_Atomic uint32_t peers_noted;
+	_Atomic uint32_t bucket_pages;        /* a bit for each that has memory */
+	_Atomic uint32_t backed[TABLE_AREAS]; /* octets that have memory */
 };
 
 struct table_record {
@@ -47,27 +69,30 @@ struct table_record {
 	char name[]; /* and its NUL */
 };
 
-#define PEER_WORDS 9
+#define PEER_WORDS 11 /* the cookie's two, then a struct peer's */
 
 struct table_peer {
-	_Atomic uint64_t cookie;
-	_Atomic uint32_t turns; /* odd while it is written */
+	_Atomic uint32_t turn; /* 0: never written; odd: being written; grows with each note */
 	_Atomic uint32_t words[PEER_WORDS];
 };
 
 /* One process's view. Lies in front of the mapping of the file, in memory of its own. */
 struct table {
-	struct table_geometry geometry; /* as checked; the head's own may be damaged later */
+	struct table_geometry
+		geometry; /* this and first as checked; the head's may be damaged later */
+	uint32_t first;
+	uint32_t buckets_at;
+	struct table_area areas[TABLE_AREAS];
 	struct table_head *head;
 	struct table_peer *peers; /* PEERS_KNOWN */
 	_Atomic uint32_t *buckets, *slots;
-	size_t slots_at, records_at; /* offsets from head */
-	size_t size;                 /* from head to the end of the records */
-	size_t map_len;              /* of all, this struct included */
+	size_t map_len; /* of all, this struct included */
 	dev_t dev;
 	ino_t ino;
 	char path[PATH_MAX]; /* "" for a private table */
 };
+
+/* table_file.c */
 
 /* Map the table at @path, made if it is not there. Returns 0 or why it cannot be the session's. */
 int table_file_open(const char *path, struct table **out);
@@ -75,10 +100,27 @@ int table_file_open(const char *path, struct table **out);
 /* A table in anonymous memory that children share. NULL where there is none. */
 struct table *table_file_private(void);
 
+/* table_back.c */
+
+/* How many octets of an area may be touched. */
+uint32_t table_backed(const struct table *t, enum table_area_id id);
+
+/* Let the first @need octets of an area, not more than it has, be touched. Returns 0 or -ENOSPC. */
+int table_back(struct table *t, enum table_area_id id, uint32_t need);
+
+/* A bucket that may not be touched is empty. */
+bool table_bucket_is_backed(const struct table *t, uint32_t bucket);
+int table_back_bucket(struct table *t, uint32_t bucket);
+
 /*
- * Have @len octets at @at backed by memory, so that touching them is no SIGBUS on a full tmpfs.
- * Returns 0 or -ENOSPC.
+ * Have @len octets at @at backed by memory. Returns 0 or -ENOSPC.
+ *
+ * @fd  the file where it is open, else -1
  */
-int table_file_back(const struct table *t, size_t at, size_t len);
+int table_back_at(const struct table *t, int fd, size_t at, size_t len);
+
+/* openat(2) and fallocate(2), whatever signals come. Return a negative errno. */
+int table_open_file(int dir, const char *path, int flags);
+int table_allocate(int fd, size_t at, size_t len);
 
 #endif

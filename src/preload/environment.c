@@ -16,9 +16,9 @@ static char entry[sizeof(NAMES_VARIABLE) + PATH_MAX];
  * own may be ready. A larger vector in memory of ours serves: libc copies it when it wants to
  * change it.
  */
-static void environment_add(char *text)
+static void environment_set(char *text, size_t name_len)
 {
-	size_t n = 0, size;
+	size_t n = 0, i, size;
 	char **vector;
 
 	while (environ && environ[n])
@@ -29,16 +29,20 @@ static void environment_add(char *text)
 		return;
 	if (n > 0)
 		memcpy(vector, environ, n * sizeof(*vector));
-	vector[n] = text;
-	vector[n + 1] = NULL;
-	environ = vector;
+	for (i = 0; i < n; i++)
+		if (strncmp(vector[i], text, name_len) == 0)
+			break;
+	vector[i] = text;
+	environ = vector; /* what follows is zero */
 }
 
 void environment_session(struct config *cfg)
 {
 	uint64_t nonce;
 
-	if (cfg->names_path[0] || getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce))
+	if (cfg->names_path[0] && !table_is_foreign(cfg->names_path))
+		return;
+	if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce))
 		return;
 	if (table_new_path(cfg->names_path, sizeof(cfg->names_path), getenv("XDG_RUNTIME_DIR"),
 	                   nonce) < 0) {
@@ -47,5 +51,5 @@ void environment_session(struct config *cfg)
 	}
 	memcpy(entry, NAMES_VARIABLE, sizeof(NAMES_VARIABLE) - 1);
 	strcpy(entry + sizeof(NAMES_VARIABLE) - 1, cfg->names_path);
-	environment_add(entry);
+	environment_set(entry, sizeof(NAMES_VARIABLE) - 1);
 }

@@ -5,7 +5,7 @@
 #include <config/config.h>
 
 /*
- * A program without SOCKSIFY_NAMES begins a session: choose the path of its table (the file itself
+ * A program without SOCKSIFY_NAMES, or with another user's, begins a session: choose the path of its table (the file itself
  * is made when a first name needs it), note it in @cfg and export it, so that programs which this
  * one starts find the same names. Allocates nothing that the program could free, opens nothing.
  */

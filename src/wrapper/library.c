@@ -32,7 +32,10 @@ static int found(char *buf, size_t cap, const char *folder, const char *below)
 	snprintf(path, sizeof(path), "%s%s/" LIBRARY_FILE, folder, below);
 	if (access(path, R_OK) < 0)
 		return -ENOENT;
-	/* Without "..": the path is shown to people, and compared by programs that are started later. */
+	/*
+	 * Without "..": the path is shown to people, and compared by programs that are started
+	 * later.
+	 */
 	if (!realpath(path, buf) || cap < PATH_MAX)
 		return -ENOENT;
 	return strpbrk(buf, " :\t\n") ? -EINVAL : 0;

@@ -1,6 +1,6 @@
 /*
- * socksify: put the library and its configuration into the environment, and become PROGRAM. No parent stays,
- * and PROGRAM has no child that it doesn't know.
+ * socksify: put the library and its configuration into the environment, and become PROGRAM. No
+ * parent stays, and PROGRAM has no child that it doesn't know.
  */
 #include "library.h"
 #include "options.h"
@@ -16,7 +16,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define COLLECT_AGE_S 3600 /* tables of sessions that ended are looked for once an hour */
+#define COLLECT_AGE_S 600 /* unused tables are looked for every ten minutes at most */
 
 static int fail(const char *what, const char *why)
 {
@@ -24,7 +24,9 @@ static int fail(const char *what, const char *why)
 	return EXIT_SOCKSIFY;
 }
 
-/* The configuration is judged here, where a person sees it, before the library meets it in silence. */
+/*
+ * The configuration is judged here, where a person sees it, before the library meets it in silence.
+ */
 static int check_config(void)
 {
 	static struct config cfg;
@@ -36,8 +38,9 @@ static int check_config(void)
 		return EXIT_SOCKSIFY;
 	}
 	/*
-	 * A foreign ALL_PROXY is told here, once: with the proxy spelt out no program of the session tells it
-	 * again. The label has no credentials, and needs none: it is the default's where all_proxy is not it.
+	 * A foreign ALL_PROXY is told here, once: with the proxy spelt out no program of the
+	 * session tells it again. The label has no credentials, and needs none: it is the default's
+	 * where all_proxy is not it.
 	 */
 	if (cfg.warning[0]) {
 		if (cfg.log >= LOG_LEVEL_WARN)
@@ -47,6 +50,9 @@ static int check_config(void)
 		if (setenv("SOCKSIFY_PROXY", lower, 1) < 0)
 			return fail("SOCKSIFY_PROXY", err_text(errno));
 	}
+	/* Absolute by now: a program of the session may change its folder and start another. */
+	if (cfg.log_file[0] && setenv("SOCKSIFY_LOG_FILE", cfg.log_file, 1) < 0)
+		return fail("SOCKSIFY_LOG_FILE", err_text(errno));
 	return 0;
 }
 
@@ -74,7 +80,7 @@ static int set_preload(void)
 	return err < 0 ? fail("LD_PRELOAD", err_text(err)) : 0;
 }
 
-/* A session has one table of names; a wrapper inside a session stays in it. */
+/* A session has one table of names; a wrapper inside a session of the same user stays in it. */
 static int set_session(void)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
@@ -83,7 +89,7 @@ static int set_session(void)
 	uint64_t nonce;
 	int err;
 
-	if (present && present[0])
+	if (present && present[0] && !table_is_foreign(present))
 		return 0;
 	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
 		return fail("random octets", err_text(errno));

@@ -14,8 +14,8 @@ struct options {
 };
 
 /*
- * Returns -1 to go on, or the status to exit with: 0 after --help and --version, EXIT_SOCKSIFY after an
- * error, which was told on stderr.
+ * Returns -1 to go on, or the status to exit with: 0 after --help and --version, EXIT_SOCKSIFY
+ * after an error, which was told on stderr.
  */
 int options_parse(int argc, char **argv, struct options *out);
 

@@ -1,15 +1,18 @@
 /*
- * What a name costs: a hit, a miss, an address turned back into its name, a new name, and a first look at
- * the table by another process. Usage: names [HOW MANY NAMES]
+ * What a name costs: a hit, a miss, an address turned back into its name, a new name, and a first
+ * look at the table by another process; a socket's peer. Usage: names [HOW MANY NAMES]
  */
+#include <names/peers.h>
 #include <names/table.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOOKUPS 5000000u
+#define LOOKUPS      5000000u
+#define PEER_LOOKUPS 100000
 
 static double now_ns(void)
 {
@@ -29,12 +32,14 @@ int main(int argc, char **argv)
 	unsigned count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000;
 	char(*names)[32] = calloc(count, sizeof(*names)), path[64];
 	size_t *lens = calloc(count, sizeof(*lens)), sum = 0;
+	uint32_t *slots = calloc(count, sizeof(*slots));
+	struct peer peer = { .shown_family = AF_INET };
 	struct table *t;
-	uint32_t slot;
+	struct stat st;
 	double began;
 	int why;
 
-	if (count == 0 || !names || !lens)
+	if (count == 0 || !names || !lens || !slots)
 		return 1;
 	snprintf(path, sizeof(path), "/dev/shm/socksify-bench-%ld", (long)getpid());
 	for (unsigned i = 0; i < count; i++)
@@ -46,7 +51,7 @@ int main(int argc, char **argv)
 		return 1;
 	began = now_ns();
 	for (unsigned i = 0; i < count; i++)
-		if (table_put(t, names[i], lens[i], &slot) < 0)
+		if (table_put(t, names[i], lens[i], &slots[i]) < 0)
 			return 1;
 	tell("new name", began, count);
 	began = now_ns();
@@ -59,8 +64,20 @@ int main(int argc, char **argv)
 	tell("miss", began, LOOKUPS);
 	began = now_ns();
 	for (unsigned i = 0; i < LOOKUPS; i++)
-		sum += (size_t)table_name(t, 1 + i % count, NULL)[0];
+		sum += (size_t)table_name(t, slots[i % count], NULL)[0];
 	tell("address to name", began, LOOKUPS);
+	if (stat(path, &st) == 0)
+		printf("%-28s %8ld KiB\n", "memory of the file", (long)st.st_blocks / 2);
+	for (int i = 1; i <= PEERS_KNOWN; i++)
+		peers_note(t, (uint64_t)i, &peer);
+	began = now_ns();
+	for (int i = 0; i < PEER_LOOKUPS; i++)
+		peers_note(t, (uint64_t)i + PEERS_KNOWN, &peer);
+	tell("note a peer", began, PEER_LOOKUPS);
+	began = now_ns();
+	for (int i = 0; i < PEER_LOOKUPS; i++)
+		sum += peers_find(t, (uint64_t)i, &peer);
+	tell("find a peer", began, PEER_LOOKUPS);
 	table_close(t);
 	began = now_ns();
 	for (int i = 0; i < 1000; i++) {
@@ -74,5 +91,6 @@ int main(int argc, char **argv)
 	printf("%u names, check %zu\n", count, sum);
 	free(names);
 	free(lens);
+	free(slots);
 	return 0;
 }

@@ -1,8 +1,13 @@
-#include "unit.h"
-
+#include <fcntl.h>
 #include <names/peers.h>
+#include <names/pool.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <unit.h>
+
+#include "folder.h"
+
+#define PEERS_AT (4096 + POOL_SLOTS * 4 + 16384 * 4) /* in the file, see table_file.h */
 
 static struct peer peer_of(uint32_t n)
 {
@@ -21,6 +26,12 @@ static bool is_peer_of(const struct peer *p, uint32_t n)
 
 	return p->len == want.len && p->shown_family == want.shown_family &&
 	       memcmp(&p->addr, &want.addr, want.len) == 0;
+}
+
+/* In no order, and different in either half. */
+static uint64_t cookie_of(uint32_t n)
+{
+	return n * (uint64_t)0x9e3779b97f4a7c15u;
 }
 
 START_TEST(what_was_noted_is_found_and_nothing_else)
@@ -48,20 +59,37 @@ START_TEST(the_newest_are_known)
 {
 	struct table *t = table_open(NULL, NULL);
 	struct peer p;
-	int known = 0;
+	const uint32_t all = 10 * PEERS_KNOWN + 100;
 
-	for (uint32_t i = 1; i <= 10 * PEERS_KNOWN; i++) {
+	for (uint32_t i = 1; i <= all; i++) {
 		p = peer_of(i);
-		peers_note(t, i, &p);
-		ck_assert(peers_find(t, i, &p) && is_peer_of(&p, i));
+		peers_note(t, cookie_of(i), &p);
+		ck_assert(peers_find(t, cookie_of(i), &p) && is_peer_of(&p, i));
 	}
-	for (uint32_t i = 1; i <= 10 * PEERS_KNOWN; i++) {
-		if (!peers_find(t, i, &p))
-			continue;
-		ck_assert(is_peer_of(&p, i));
-		known++;
+	for (uint32_t i = 1; i <= all; i++) {
+		bool found = peers_find(t, cookie_of(i), &p);
+
+		ck_assert_int_eq(found, i > all - PEERS_KNOWN);
+		ck_assert(!found || is_peer_of(&p, i));
 	}
-	ck_assert_int_eq(known, PEERS_KNOWN);
+	table_close(t);
+}
+END_TEST
+
+/* At every position of the ring. */
+START_TEST(last_note_of_a_cookie_holds)
+{
+	struct table *t = table_open(NULL, NULL);
+	struct peer p;
+
+	for (uint32_t i = 1; i <= 3 * PEERS_KNOWN; i++) {
+		p = peer_of(i);
+		peers_note(t, 7, &p);
+		ck_assert(peers_find(t, 7, &p) && is_peer_of(&p, i));
+		p = peer_of(i + 1);
+		peers_note(t, 7 + ((uint64_t)1 << 32), &p); /* another one */
+		ck_assert(peers_find(t, 7, &p) && is_peer_of(&p, i));
+	}
 	table_close(t);
 }
 END_TEST
@@ -82,6 +110,39 @@ START_TEST(what_is_no_address_is_not_handed_out)
 }
 END_TEST
 
+/* As a process leaves its place that was killed while it wrote. */
+START_TEST(places_of_the_dead_are_passed_over)
+{
+	const uint32_t odd = 1;
+	struct table *t;
+	struct peer p;
+	int fd;
+
+	folder_init();
+	t = table_open(table_path, NULL);
+	fd = open(table_path, O_RDWR | O_CLOEXEC);
+	for (uint32_t i = 1; i <= PEERS_KNOWN; i++) {
+		p = peer_of(i);
+		peers_note(t, i, &p);
+	}
+	/* Ten in a row, with what they had before. */
+	for (int i = 100; i < 110; i++)
+		ck_assert_int_eq(pwrite(fd, &odd, 4, PEERS_AT + 48 * i), 4);
+	for (uint32_t i = 1; i <= PEERS_KNOWN; i++)
+		ck_assert_int_eq(peers_find(t, i, &p), i <= 100 || i > 110);
+	for (uint32_t i = 1; i <= 5 * PEERS_KNOWN; i++) {
+		p = peer_of(i);
+		peers_note(t, 100000 + i, &p);
+		ck_assert(peers_find(t, 100000 + i, &p) && is_peer_of(&p, i));
+	}
+	for (uint32_t i = 4 * PEERS_KNOWN + 11; i <= 5 * PEERS_KNOWN; i++)
+		ck_assert(peers_find(t, 100000 + i, &p) && is_peer_of(&p, i));
+	close(fd);
+	table_close(t);
+	folder_fini();
+}
+END_TEST
+
 static struct table *shared;
 
 /* Writers fight for the same places; whatever is read must be whole. */
@@ -91,7 +152,7 @@ static void *fight(void *at)
 	uintptr_t wrong = 0;
 	struct peer p;
 
-	for (uint32_t i = 0; i < 20000; i++) {
+	for (uint32_t i = 0; i < 4000; i++) {
 		uint32_t n = 1 + (first + i) % 4096;
 
 		p = peer_of(n);
@@ -103,12 +164,14 @@ static void *fight(void *at)
 	return (void *)wrong;
 }
 
+/* @_i 0: in a file, whose ring grows meanwhile. */
 START_TEST(racing_writers_mix_nothing)
 {
 	pthread_t threads[8];
 	void *wrong;
 
-	shared = table_open(NULL, NULL);
+	folder_init();
+	shared = table_open(_i == 0 ? table_path : NULL, NULL);
 	for (uintptr_t i = 0; i < 8; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, fight, (void *)(i * 512)), 0);
 	for (int i = 0; i < 8; i++) {
@@ -116,9 +179,11 @@ START_TEST(racing_writers_mix_nothing)
 		ck_assert_ptr_null(wrong);
 	}
 	table_close(shared);
+	folder_fini();
 }
 END_TEST
 
 UNIT_MAIN("names peers", { what_was_noted_is_found_and_nothing_else, 0 },
-          { the_newest_are_known, 0 }, { what_is_no_address_is_not_handed_out, 0 },
-          { racing_writers_mix_nothing, 0 })
+          { the_newest_are_known, 0 }, { last_note_of_a_cookie_holds, 0 },
+          { what_is_no_address_is_not_handed_out, 0 }, { places_of_the_dead_are_passed_over, 0 },
+          { racing_writers_mix_nothing, 2 })

@@ -13,7 +13,11 @@
 
 #include "folder.h"
 
-#define FIXED_SIZE (4096 + PEERS_KNOWN * 48) /* head and peers */
+/* Where the parts of a file begin, see table_file.h. */
+#define SLOTS_AT   128
+#define BUCKETS_AT (POOL_SLOTS * 4 + 4096)
+#define PEERS_AT   (BUCKETS_AT + 16384 * 4)
+#define RECORDS_AT (PEERS_AT + PEERS_KNOWN * 48)
 
 static struct table *open_shared(void)
 {
@@ -112,9 +116,11 @@ START_TEST(slot_that_was_not_given_has_no_name)
 	uint32_t slot = put(t, "a");
 
 	ck_assert_ptr_null(table_name(t, 0, NULL));
-	ck_assert_ptr_null(table_name(t, slot + 1, NULL));
-	ck_assert_ptr_null(table_name(t, POOL_SLOTS - 1, NULL));
+	for (uint32_t other = 1; other < POOL_SLOTS; other++)
+		if (other != slot && table_name(t, other, NULL))
+			ck_abort_msg("slot %u has a name", other);
 	ck_assert_ptr_null(table_name(t, POOL_SLOTS, NULL));
+	ck_assert_ptr_null(table_name(t, slot + POOL_SLOTS, NULL));
 	ck_assert_ptr_null(table_name(t, UINT32_MAX, NULL));
 	end(t);
 }
@@ -134,6 +140,43 @@ START_TEST(table_outlives_those_who_map_it)
 	check_name(t, find(t, "b"), "b");
 	table_close(NULL);
 	end(t);
+}
+END_TEST
+
+/* As table_collect() does it while a program that holds an address sleeps. */
+START_TEST(table_made_anew_does_not_know_the_addresses_of_the_old_one)
+{
+	enum { ROUNDS = 400, NAMES = 10 };
+	uint32_t known = 0, halves[2] = { 0 };
+
+	folder_init();
+	for (int round = 0; round < ROUNDS; round++) {
+		uint32_t old[NAMES];
+		struct table *t = open_shared();
+		char name[40];
+
+		for (int i = 0; i < NAMES; i++)
+			old[i] = put(t, (sprintf(name, "old%d", i), name));
+		halves[old[0] / (POOL_SLOTS / 2)]++;
+		table_close(t);
+		ck_assert_int_eq(unlink(table_path), 0);
+		t = open_shared();
+		for (int i = 0; i < NAMES; i++)
+			ck_assert_ptr_null(table_name(t, old[i], NULL));
+		for (int i = 0; i < NAMES; i++)
+			put(t, (sprintf(name, "new%d", i), name));
+		for (int i = 0; i < NAMES; i++)
+			known += table_name(t, old[i], NULL) != NULL;
+		table_close(t);
+		ck_assert_int_eq(unlink(table_path), 0);
+	}
+	/*
+	 * 4,000 addresses, each with 10 chances in 131,071: to see 60 has a probability below 1e-6.
+	 */
+	ck_assert_uint_lt(known, 60);
+	ck_assert_uint_gt(halves[0], ROUNDS / 4);
+	ck_assert_uint_gt(halves[1], ROUNDS / 4);
+	folder_fini();
 }
 END_TEST
 
@@ -174,7 +217,7 @@ START_TEST(table_takes_131071_names_and_no_more)
 {
 	struct table *t;
 	char name[40];
-	uint32_t slot, right = 0;
+	uint32_t slot, right = 0, first = 0;
 	int why;
 
 	folder_init();
@@ -183,7 +226,11 @@ START_TEST(table_takes_131071_names_and_no_more)
 	for (uint32_t i = 1; i < POOL_SLOTS; i++) {
 		size_t n = (size_t)sprintf(name, "host%u.example.org", i);
 
-		right += table_put(t, name, n, &slot) == 0 && slot == i;
+		right += table_put(t, name, n, &slot) == 0;
+		if (i == 1)
+			first = slot;
+		/* One after the other, round the end. */
+		right -= slot != (first - 1 + i - 1) % (POOL_SLOTS - 1) + 1;
 	}
 	ck_assert_uint_eq(right, POOL_SLOTS - 1);
 	ck_assert_uint_eq(table_count(t), POOL_SLOTS - 1);
@@ -192,9 +239,10 @@ START_TEST(table_takes_131071_names_and_no_more)
 	ck_assert_uint_eq(table_count(t), POOL_SLOTS - 1);
 	for (uint32_t i = 1; i < POOL_SLOTS; i++) {
 		size_t n = (size_t)sprintf(name, "host%u.example.org", i), len;
-		const char *kept = table_name(t, i, &len);
+		uint32_t want = (first - 1 + i - 1) % (POOL_SLOTS - 1) + 1;
+		const char *kept = table_name(t, want, &len);
 
-		right -= table_put(t, name, n, &slot) == 0 && slot == i && kept && len == n &&
+		right -= table_put(t, name, n, &slot) == 0 && slot == want && kept && len == n &&
 		         strcmp(kept, name) == 0;
 	}
 	ck_assert_uint_eq(right, 0);
@@ -293,7 +341,9 @@ static struct board *board_new(void)
 	return b;
 }
 
-/* @_i 0: each process opens the table, 1: they inherit the mapping, 2: they inherit a private one. */
+/*
+ * @_i 0: each process opens the table, 1: they inherit the mapping, 2: they inherit a private one.
+ */
 START_TEST(racing_processes_get_the_same_slot)
 {
 	struct board *b = board_new();
@@ -338,14 +388,14 @@ END_TEST
 /* Every slot given has its name, or belonged to somebody who died: at most one for each death. */
 static void check_whole(const struct table *t, uint32_t deaths)
 {
-	uint32_t orphans = 0;
+	uint32_t orphans = table_count(t);
 
-	for (uint32_t slot = 1; slot <= table_count(t); slot++) {
+	for (uint32_t slot = 1; slot < POOL_SLOTS; slot++) {
 		size_t len;
 		const char *name = table_name(t, slot, &len);
 		uint32_t found = name ? table_find(t, name, len) : 0;
 
-		orphans += found != slot;
+		orphans -= found == slot;
 		if (found && strcmp(table_name(t, found, NULL), name) != 0)
 			ck_abort_msg("%s is not %s", table_name(t, found, NULL), name);
 	}
@@ -410,9 +460,9 @@ START_TEST(damage_while_mapped_is_survived)
 	for (int round = 0; round < 30; round++) {
 		struct table *t = begin();
 		int fd = open(table_path, O_RDWR | O_CLOEXEC);
-		/* The head, the buckets and slots in use, the first records; see table_file.h. */
-		static const off_t areas[] = { 0, FIXED_SIZE, FIXED_SIZE + 65536,
-			                       FIXED_SIZE + 65536 + 524288 };
+
+		static const off_t areas[] = { 0, SLOTS_AT, BUCKETS_AT, PEERS_AT, RECORDS_AT };
+		struct peer peer = { .shown_family = AF_INET };
 		char name[256];
 		uint32_t slot;
 
@@ -420,15 +470,17 @@ START_TEST(damage_while_mapped_is_survived)
 			put(t, (sprintf(name, "name%d", i), name));
 		for (int i = 0; i < 200; i++) {
 			uint64_t junk = unit_random(&seed);
-			off_t at = areas[unit_below(&seed, 4)];
+			off_t at = areas[unit_below(&seed, ROWS(areas))];
 			size_t len;
 
 			/* Small numbers and true offsets lead further than noise does. */
 			if (unit_below(&seed, 2))
-				junk = (uint32_t)areas[3] + unit_below(&seed, 8192);
-			at += (off_t)unit_below(&seed, at == 0 ? 256 : 8192);
-			if (at >= 4096 || unit_below(&seed, 10) == 0)
+				junk = RECORDS_AT + unit_below(&seed, 8192);
+			at += (off_t)unit_below(&seed, at == 0 ? SLOTS_AT : 8192);
+			if (at >= SLOTS_AT || unit_below(&seed, 10) == 0)
 				ck_assert_int_eq(pwrite(fd, &junk, 4, at), 4);
+			peers_note(t, 1 + unit_below(&seed, 2000), &peer);
+			peers_find(t, 1 + unit_below(&seed, 2000), &peer);
 			len = 1 + unit_below(&seed, 255);
 			memset(name, (int)(1 + unit_below(&seed, 255)), len);
 			table_put(t, name, len, &slot);
@@ -450,11 +502,13 @@ START_TEST(ring_of_records_is_left)
 {
 	struct table *t = begin();
 	int fd = open(table_path, O_RDWR | O_CLOEXEC);
-	const uint32_t first = FIXED_SIZE + 65536 + 524288;
+	const uint32_t first = RECORDS_AT;
 	uint32_t slot;
 
 	put(t, "a");
-	/* The record's next (behind hash and slot) becomes the record itself, its name another one. */
+	/*
+	 * The record's next (behind hash and slot) becomes the record itself, its name another one.
+	 */
 	ck_assert_int_eq(pwrite(fd, &first, 4, first + 8), 4);
 	ck_assert_int_eq(pwrite(fd, "b", 1, first + 13), 1);
 	ck_assert_uint_eq(find(t, "a"), 0);
@@ -498,8 +552,9 @@ END_TEST
 
 UNIT_MAIN("names/table", { name_gets_one_slot_and_keeps_it, 0 },
           { name_is_1_to_255_octets_without_nul, 0 }, { slot_that_was_not_given_has_no_name, 0 },
-          { table_outlives_those_who_map_it, 0 }, { random_names_round_trip, 0 },
-          { table_takes_131071_names_and_no_more, 2 },
+          { table_outlives_those_who_map_it, 0 },
+          { table_made_anew_does_not_know_the_addresses_of_the_old_one, 0 },
+          { random_names_round_trip, 0 }, { table_takes_131071_names_and_no_more, 2 },
           { octets_for_names_end_before_the_slots_do, 0 }, { racing_threads_get_the_same_slot, 0 },
           { racing_processes_get_the_same_slot, 3 },
           { kill_at_any_instant_leaves_at_most_an_orphan, 0 },

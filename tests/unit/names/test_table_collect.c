@@ -92,6 +92,13 @@ static void begin(void)
 	table_collect(NULL, AGE_S);
 }
 
+/* Collect as a later wrapper will, when the stamp is old. */
+static int collect_later(void)
+{
+	age(in_folder("collected"));
+	return table_collect(folder, AGE_S);
+}
+
 static struct table *new_table(const char *name)
 {
 	int why;
@@ -117,7 +124,9 @@ START_TEST(only_old_tables_that_nobody_maps_are_removed)
 	mapped = new_table(MAPPED);
 	age(in_folder(MAPPED));
 	table_close(new_table(YOUNG));
-	ck_assert_int_eq(table_collect(folder, AGE_S), 2);
+	/* Twice running. */
+	ck_assert_int_eq(table_collect(folder, AGE_S), 0);
+	ck_assert_int_eq(collect_later(), 2);
 	ck_assert(!exists(OLD));
 	ck_assert(!exists(OLD ".1234.5"));
 	ck_assert(exists(MAPPED));
@@ -127,9 +136,37 @@ START_TEST(only_old_tables_that_nobody_maps_are_removed)
 	table_close(mapped);
 	ck_assert_int_eq(table_collect(folder, AGE_S), 0);
 	ck_assert(exists(MAPPED));
-	age(in_folder("collected"));
-	ck_assert_int_eq(table_collect(folder, AGE_S), 1);
+	/* And at least twice: it was mapped until now. The young one was marked, and is young. */
+	ck_assert_int_eq(collect_later(), 0);
+	ck_assert_int_eq(collect_later(), 1);
 	ck_assert(!exists(MAPPED));
+	ck_assert(exists(YOUNG));
+	folder_fini();
+}
+END_TEST
+
+/* A program that was in the midst of exec when its table was first found without a mapping. */
+START_TEST(table_opened_since_it_was_marked_stays)
+{
+	uint32_t slot;
+	struct table *t;
+
+	begin();
+	t = new_table(OLD);
+	ck_assert_int_eq(table_put(t, "name", 4, &slot), 0);
+	table_close(t);
+	age(in_folder(OLD));
+	ck_assert_int_eq(table_collect(folder, AGE_S), 0);
+	table_close(new_table(OLD));
+	/* Old by its last use, but not marked; then marked, but not old. */
+	ck_assert_int_eq(collect_later(), 0);
+	ck_assert_int_eq(collect_later(), 0);
+	t = new_table(OLD);
+	ck_assert_str_eq(table_name(t, slot, NULL), "name");
+	table_close(t);
+	age(in_folder(OLD));
+	ck_assert_int_eq(collect_later(), 0);
+	ck_assert_int_eq(collect_later(), 1);
 	folder_fini();
 }
 END_TEST
@@ -157,8 +194,8 @@ START_TEST(table_of_a_killed_process_is_removed)
 	ck_assert(exists(OLD));
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(child_wait(pid), -1);
-	age(in_folder("collected"));
-	ck_assert_int_eq(table_collect(folder, AGE_S), 1);
+	ck_assert_int_eq(collect_later(), 0);
+	ck_assert_int_eq(collect_later(), 1);
 	ck_assert(!exists(OLD));
 	folder_fini();
 }
@@ -188,6 +225,7 @@ START_TEST(other_files_are_left_alone)
 	ck_assert_int_eq(mkfifo(in_folder("names.000000000000000c"), 0600), 0);
 	age(in_folder("names.000000000000000c"));
 	ck_assert_int_eq(table_collect(folder, AGE_S), 0);
+	ck_assert_int_eq(collect_later(), 0);
 	ck_assert(exists(strangers[_i]));
 	ck_assert(exists("names.000000000000000a"));
 	ck_assert(exists("names.000000000000000b"));
@@ -207,6 +245,7 @@ START_TEST(foreign_files_are_left_alone)
 	ck_assert_int_eq(chown(in_folder(OLD), 65534, (gid_t)-1), 0);
 	age(in_folder(OLD));
 	ck_assert_int_eq(table_collect(folder, AGE_S), 0);
+	ck_assert_int_eq(collect_later(), 0);
 	ck_assert(exists(OLD));
 	/* A stamp that is not ours: somebody else decides when, so never. */
 	ck_assert_int_eq(chown(in_folder(OLD), 0, (gid_t)-1), 0);
@@ -214,6 +253,22 @@ START_TEST(foreign_files_are_left_alone)
 	age(in_folder("collected"));
 	ck_assert_int_eq(table_collect(folder, AGE_S), 0);
 	ck_assert(exists(OLD));
+	folder_fini();
+}
+END_TEST
+
+START_TEST(another_users_table_is_told)
+{
+	int fd;
+
+	folder_init();
+	ck_assert(!table_is_foreign(table_path));
+	fd = open(table_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!table_is_foreign(table_path));
+	if (fchown(fd, 65534, 65534) == 0) /* only root can give a file away */
+		ck_assert_int_eq(table_is_foreign(table_path), geteuid() != 65534);
+	close(fd);
 	folder_fini();
 }
 END_TEST
@@ -233,7 +288,9 @@ START_TEST(nothing_there_is_nothing_to_do)
 }
 END_TEST
 
-/* Opening and collecting at the same time: whoever opened it shares it with those who come later. */
+/*
+ * Opening and collecting at the same time: whoever opened it shares it with those who come later.
+ */
 START_TEST(table_that_is_being_opened_is_not_lost)
 {
 	pid_t pid;
@@ -244,7 +301,8 @@ START_TEST(table_that_is_being_opened_is_not_lost)
 		for (int i = 0; i < 400; i++) {
 			unlink(in_folder("collected"));
 			if (exists(OLD))
-				utimensat(AT_FDCWD, in_folder(OLD), (struct timespec[2]){ 0 }, 0);
+				utimensat(AT_FDCWD, in_folder(OLD), (struct timespec[2]){ 0 },
+				          0); /* marked and old */
 			table_collect(folder, AGE_S);
 		}
 		_exit(0);
@@ -271,6 +329,8 @@ UNIT_MAIN("names/table_collect",
           { new_path_is_in_the_sessions_folder_or_the_shared_one, ROWS(news) },
           { runtime_dir_that_is_no_folder_of_ours_is_passed_over, ROWS(no_runtime_dirs) },
           { only_old_tables_that_nobody_maps_are_removed, 0 },
+          { table_opened_since_it_was_marked_stays, 0 },
           { table_of_a_killed_process_is_removed, 0 },
           { other_files_are_left_alone, ROWS(strangers) }, { foreign_files_are_left_alone, 0 },
-          { nothing_there_is_nothing_to_do, 0 }, { table_that_is_being_opened_is_not_lost, 0 })
+          { another_users_table_is_told, 0 }, { nothing_there_is_nothing_to_do, 0 },
+          { table_that_is_being_opened_is_not_lost, 0 })

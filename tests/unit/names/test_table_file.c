@@ -1,29 +1,17 @@
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <names/peers.h>
-#include <names/pool.h>
-#include <names/table.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unit.h>
 
-#include "folder.h"
+#include "tables.h"
 
-#define FIXED_SIZE (4096 + PEERS_KNOWN * 48) /* head and peers */
-#define FILE_SIZE  (FIXED_SIZE + 16384 * 4 + POOL_SLOTS * 4 + (16 << 20))
-#define GROWN_SIZE (FIXED_SIZE + 16384 * 4 + 16384 + 16384) /* of a new file, backed by memory */
-
-#define NOBODY 65534
-
-/* Sanitizers need more address space than RLIMIT_AS would leave them, and system calls of their own. */
+/*
+ * Sanitizers need more address space than RLIMIT_AS would leave them, and system calls of their
+ * own.
+ */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -34,32 +22,6 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
-
-static bool skip(const char *fact, const char *reason)
-{
-	printf("skipped: %s: %s\n", fact, reason);
-	return true;
-}
-
-static int why_private(const char *path)
-{
-	int why = 99, before = open_descriptors();
-	struct table *t = table_open(path, &why);
-	uint32_t slot;
-
-	ck_assert_ptr_nonnull(t);
-	ck_assert_int_eq(open_descriptors(), before);
-	/* Private or not, it works. */
-	ck_assert_int_eq(table_put(t, "name", 4, &slot), 0);
-	ck_assert_str_eq(table_name(t, slot, NULL), "name");
-	table_close(t);
-	return why;
-}
-
-static void make_table(void)
-{
-	ck_assert_int_eq(why_private(table_path), 0);
-}
 
 START_TEST(file_is_sparse_and_ours_alone_whatever_the_umask)
 {
@@ -75,7 +37,6 @@ START_TEST(file_is_sparse_and_ours_alone_whatever_the_umask)
 		ck_assert_int_eq(stat(table_path, &st), 0);
 		ck_assert_int_eq(st.st_mode, S_IFREG | 0600);
 		ck_assert_int_eq(st.st_size, FILE_SIZE);
-		ck_assert_int_le(st.st_blocks * 512, GROWN_SIZE + 4 * 4096);
 		ck_assert_int_eq(st.st_nlink, 1);
 		folder_fini();
 	}
@@ -201,15 +162,19 @@ static const struct {
 	{ 12, 1 },          /* slots */
 	{ 16, 16383 },      /* buckets */
 	{ 20, UINT32_MAX }, /* records */
-	{ 64, 0 },          /* next slot */
-	{ 64, 4097 },       /* beyond what is backed */
+	{ 32, 0 },          /* first slot */
+	{ 32, POOL_SLOTS },
+	{ 64, 993 }, /* slots given, beyond what is backed */
+	{ 64, POOL_SLOTS },
 	{ 64, UINT32_MAX },
-	{ 68, 16385 }, /* octets used */
+	{ 68, 4097 }, /* octets of records used, beyond what is backed */
 	{ 68, UINT32_MAX },
-	{ 72, 0 }, /* slots backed */
-	{ 72, POOL_SLOTS * 4 + 1 },
-	{ 76, 0 }, /* records backed, "name" is there */
-	{ 76, (16 << 20) + 1 },
+	{ 76, 1 << 16 }, /* pages of buckets backed */
+	{ 80, 0 },       /* slots backed, one is given */
+	{ 80, POOL_SLOTS * 4 + 1 },
+	{ 84, PEERS_KNOWN * 48 + 1 }, /* peers backed */
+	{ 88, 0 },                    /* records backed, "name" is there */
+	{ 88, (16 << 20) + 1 },
 };
 
 START_TEST(damaged_head_gives_a_private_table)
@@ -222,24 +187,6 @@ START_TEST(damaged_head_gives_a_private_table)
 	ck_assert_int_eq(pwrite(fd, &damage[_i].value, 4, damage[_i].at), 4);
 	close(fd);
 	ck_assert_int_eq(why_private(table_path), -EBADMSG);
-	folder_fini();
-}
-END_TEST
-
-START_TEST(head_that_promises_memory_gets_it_when_opened)
-{
-	const uint32_t all[2] = { POOL_SLOTS * 4, 16 << 20 };
-	struct stat st;
-	int fd;
-
-	folder_init();
-	make_table();
-	fd = open(table_path, O_RDWR | O_CLOEXEC);
-	ck_assert_int_eq(pwrite(fd, all, sizeof(all), 72), sizeof(all));
-	ck_assert_int_eq(why_private(table_path), 0);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_int_ge(st.st_blocks * 512, FILE_SIZE);
-	close(fd);
 	folder_fini();
 }
 END_TEST
@@ -274,28 +221,6 @@ START_TEST(over_long_path_gives_a_private_table)
 	free(path);
 }
 END_TEST
-
-/* Run @body in a child, with what it does to itself. */
-static int in_child(int (*body)(void))
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0)
-		_exit(body());
-	return child_wait(pid);
-}
-
-static int open_quietly(void)
-{
-	int why = 99;
-	struct table *t = table_open(table_path, &why);
-	uint32_t slot;
-
-	return t && table_put(t, "name", 4, &slot) == 0 ? -why : 99;
-}
 
 static int small_files(void)
 {
@@ -414,26 +339,6 @@ START_TEST(foreign_owner_and_unwritable_folder_give_a_private_table)
 }
 END_TEST
 
-/* Let one system call fail with @err where the argument @arg has all bits of @mask, or equals it. */
-static void deny(int nr, int arg, uint32_t mask, bool equal, int err)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		         (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)arg)),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, equal ? UINT32_MAX : mask),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mask, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)err),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	const struct sock_fprog prog = { ROWS(code), code };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
-		_exit(98);
-}
-
 /* @_i 1: without O_TMPFILE. */
 START_TEST(all_who_come_at_once_share_one_table)
 {
@@ -477,187 +382,6 @@ START_TEST(all_who_come_at_once_share_one_table)
 		unlink(table_path);
 		ck_assert_int_eq(rmdir(folder), 0);
 		munmap(ready, 4096);
-	}
-}
-END_TEST
-
-static int put_many(struct table *t, int from, int to)
-{
-	char name[40];
-	uint32_t slot;
-	int err = 0;
-
-	for (int i = from; i < to && err == 0; i++)
-		err = table_put(t, name, (size_t)sprintf(name, "host%d.example.org", i), &slot);
-	for (int i = from; i < to && err == 0; i++) {
-		slot = table_find(t, name, (size_t)sprintf(name, "host%d.example.org", i));
-		if (!table_name(t, slot, NULL) || strcmp(table_name(t, slot, NULL), name) != 0)
-			err = -EIO;
-	}
-	return err;
-}
-
-/* What a program may have done to itself between two names. */
-static void unlink_file(void)
-{
-	unlink(table_path);
-}
-
-static void change_root(void)
-{
-	if (geteuid() == 0 && chroot("/proc") < 0)
-		_exit(98);
-}
-
-static void change_user(void)
-{
-	if (geteuid() == 0 && setuid(NOBODY) < 0)
-		_exit(98);
-}
-
-static void use_up_descriptors(void)
-{
-	const struct rlimit limit = { 0, 0 };
-
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static void replace_file(void)
-{
-	unlink(table_path);
-	close(open(table_path, O_CREAT | O_RDWR, 0600));
-}
-
-/* As kernels before 5.14 say it. */
-static void old_kernel(void)
-{
-	deny(SYS_madvise, 2, 23, true, EINVAL);
-}
-
-static void old_kernel_and_unlink(void)
-{
-	old_kernel();
-	unlink_file();
-}
-
-static void old_kernel_and_replace(void)
-{
-	old_kernel();
-	replace_file();
-}
-
-static const struct {
-	void (*meanwhile)(void);
-	int result;
-} meanwhile[] = {
-	{ unlink_file, 0 },
-	{ change_root, 0 },
-	{ change_user, 0 },
-	{ replace_file, 0 },
-	{ use_up_descriptors, 0 },
-	{ old_kernel, 0 },
-	{ old_kernel_and_unlink, ENOSPC },
-	{ old_kernel_and_replace, ENOSPC },
-};
-
-START_TEST(table_grows_whatever_the_program_did)
-{
-	pid_t pid;
-
-	folder_init();
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		struct table *t = table_open(table_path, NULL);
-		struct stat st;
-		int err = put_many(t, 0, 10);
-
-		meanwhile[_i].meanwhile();
-		if (err == 0)
-			err = put_many(t, 10, 20000);
-		/* A file put in the table's place was not touched. */
-		if (stat(table_path, &st) == 0 && meanwhile[_i].meanwhile == replace_file &&
-		    st.st_blocks != 0)
-			err = -EEXIST;
-		_exit(-err);
-	}
-	ck_assert_int_eq(child_wait(pid), meanwhile[_i].result);
-	folder_fini();
-}
-END_TEST
-
-static int open_on_old_kernel(void)
-{
-	old_kernel();
-	return open_quietly();
-}
-
-START_TEST(table_can_be_made_on_an_old_kernel)
-{
-	folder_init();
-	ck_assert_int_eq(in_child(open_on_old_kernel), 0);
-	make_table();
-	folder_fini();
-}
-END_TEST
-
-/* A tmpfs of so many KiB in a mount namespace of the child's own. 97: there is no such thing to be had. */
-static int room_kib;
-
-static int on_small_tmpfs(void)
-{
-	int why = 99, err = 0, n = 0;
-	struct table *t, *other;
-	char options[40], name[40];
-	uint32_t slot;
-
-	sprintf(options, "size=%dk,mode=700", room_kib);
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", folder, "tmpfs", 0, options) < 0)
-		return 97;
-	t = table_open(table_path, &why);
-	if (!t)
-		return 1;
-	if (room_kib < GROWN_SIZE / 1024)
-		return why == -ENOSPC && access(table_path, F_OK) < 0 && put_many(t, 0, 1000) == 0
-		               ? 0
-		               : 2;
-	if (why != 0)
-		return 3;
-	/* Until it is full; then what is there holds, in this process and in others. */
-	while (err == 0)
-		err = table_put(t, name, (size_t)sprintf(name, "host%d.example.org", n++), &slot);
-	if (err != -ENOSPC || n < 100)
-		return 4;
-	if (put_many(t, 0, n - 1) < 0)
-		return 5;
-	other = table_open(table_path, &why);
-	if (why != 0 || put_many(other, 0, n - 1) < 0)
-		return 6;
-	for (int i = 0; i < 1000; i++)
-		if (table_find(other, name, (size_t)sprintf(name, "miss%d", i)) != 0)
-			return 7;
-	for (slot = 0; slot < POOL_SLOTS; slot++)
-		table_name(other, slot, NULL);
-	return 0;
-}
-
-START_TEST(full_tmpfs_is_an_error_and_no_signal)
-{
-	static const int rooms[] = { 4, 64, 148, 152, 176, 256, 300 };
-
-	for (int i = 0; i < ROWS(rooms); i++) {
-		int status;
-
-		folder_init();
-		room_kib = rooms[i];
-		status = in_child(on_small_tmpfs);
-		folder_fini();
-		if (status == 97) {
-			skip("full_tmpfs", "needs root and a mount namespace");
-			return;
-		}
-		ck_assert_msg(status == 0, "%d KiB: step %d", rooms[i], status);
 	}
 }
 END_TEST
@@ -709,15 +433,11 @@ UNIT_MAIN("names/table_file", { file_is_sparse_and_ours_alone_whatever_the_umask
           { last_folder_is_made_and_no_other, 0 },
           { strange_file_gives_a_private_table, ROWS(strange) },
           { damaged_head_gives_a_private_table, ROWS(damage) },
-          { head_that_promises_memory_gets_it_when_opened, 0 },
           { path_that_cannot_be_gives_a_private_table, ROWS(paths) },
           { over_long_path_gives_a_private_table, 0 },
           { limit_on_file_size_is_seen_before_its_signal, 0 },
           { no_descriptor_left_gives_a_private_table, 0 },
           { limit_on_address_space_gives_a_smaller_table_or_none, 0 },
           { foreign_owner_and_unwritable_folder_give_a_private_table, 0 },
-          { all_who_come_at_once_share_one_table, 2 },
-          { table_grows_whatever_the_program_did, ROWS(meanwhile) },
-          { table_can_be_made_on_an_old_kernel, 0 }, { full_tmpfs_is_an_error_and_no_signal, 0 },
-          { private_table_is_shared_with_children, 0 },
+          { all_who_come_at_once_share_one_table, 2 }, { private_table_is_shared_with_children, 0 },
           { mapping_keeps_the_lock_until_the_last_process_is_gone, 0 })

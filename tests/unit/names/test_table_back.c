@@ -1,0 +1,319 @@
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unit.h>
+
+#include "tables.h"
+
+#define LEAST_ROOM (128 << 10) /* with less, no table is made */
+
+static off_t memory_of_file(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(table_path, &st), 0);
+	return st.st_blocks * 512;
+}
+
+static const struct {
+	int names, peers, pages; /* of 4,096 octets, at most */
+} sizes[] = {
+	{ 0, 0, 1 }, { 1, 0, 3 },    { 3, 0, 5 },       { 3, 1, 6 },
+	{ 0, 9, 2 }, { 10, 10, 13 }, { 300, 1024, 33 }, { 20000, 0, 1 + 16 + 20 + 256 },
+};
+
+START_TEST(file_takes_memory_only_for_what_is_in_it)
+{
+	struct peer peer = { .shown_family = AF_INET };
+	struct table *t;
+	char name[40];
+	uint32_t slot;
+
+	if (sysconf(_SC_PAGESIZE) != 4096) {
+		skip("file_takes_memory", "the machine has larger pages");
+		return;
+	}
+	folder_init();
+	t = table_open(table_path, NULL);
+	for (int i = 0; i < sizes[_i].names; i++)
+		ck_assert_int_eq(
+			table_put(t, name, (size_t)sprintf(name, "host%d.example.org", i), &slot),
+			0);
+	for (int i = 0; i < sizes[_i].peers; i++)
+		peers_note(t, (uint64_t)i + 1, &peer);
+	/* Looking for what is not there takes none. */
+	for (uint32_t i = 0; i < POOL_SLOTS; i++)
+		table_name(t, i, NULL);
+	for (int i = 0; i < 1000; i++) {
+		table_find(t, name, (size_t)sprintf(name, "miss%d.example.org", i));
+		peers_find(t, 5000 + (uint64_t)i, &peer);
+	}
+	table_close(t);
+	ck_assert_int_le(memory_of_file(), sizes[_i].pages * 4096);
+	ck_assert_int_eq(why_private(table_path), 0);
+	folder_fini();
+}
+END_TEST
+
+START_TEST(head_that_promises_memory_gets_it_when_opened)
+{
+	const uint32_t all[4] = { 0xffff, POOL_SLOTS * 4, PEERS_KNOWN * 48, 16 << 20 };
+	struct stat st;
+	int fd;
+
+	folder_init();
+	make_table();
+	fd = open(table_path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, all, sizeof(all), 76), sizeof(all));
+	ck_assert_int_eq(why_private(table_path), 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, FILE_SIZE);
+	close(fd);
+	folder_fini();
+}
+END_TEST
+
+/* What a program may have done to itself between two names. */
+static void unlink_file(void)
+{
+	unlink(table_path);
+}
+
+static void change_root(void)
+{
+	if (geteuid() == 0 && chroot("/proc") < 0)
+		_exit(98);
+}
+
+static void change_user(void)
+{
+	if (geteuid() == 0 && setuid(NOBODY) < 0)
+		_exit(98);
+}
+
+static void use_up_descriptors(void)
+{
+	const struct rlimit limit = { 0, 0 };
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void replace_file(void)
+{
+	unlink(table_path);
+	close(open(table_path, O_CREAT | O_RDWR, 0600));
+}
+
+/* As kernels before 5.14 say it. */
+static void old_kernel(void)
+{
+	deny(SYS_madvise, 2, 23, true, EINVAL);
+}
+
+static void old_kernel_and_unlink(void)
+{
+	old_kernel();
+	unlink_file();
+}
+
+static void old_kernel_and_replace(void)
+{
+	old_kernel();
+	replace_file();
+}
+
+static const struct {
+	void (*meanwhile)(void);
+	int result;
+} meanwhile[] = {
+	{ unlink_file, 0 },
+	{ change_root, 0 },
+	{ change_user, 0 },
+	{ replace_file, 0 },
+	{ use_up_descriptors, 0 },
+	{ old_kernel, 0 },
+	{ old_kernel_and_unlink, ENOSPC },
+	{ old_kernel_and_replace, ENOSPC },
+};
+
+START_TEST(table_grows_whatever_the_program_did)
+{
+	pid_t pid;
+
+	folder_init();
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		struct table *t = table_open(table_path, NULL);
+		struct stat st;
+		int err = put_many(t, 0, 10);
+
+		meanwhile[_i].meanwhile();
+		if (err == 0)
+			err = put_many(t, 10, 20000);
+		/* A file put in the table's place was not touched. */
+		if (stat(table_path, &st) == 0 && meanwhile[_i].meanwhile == replace_file &&
+		    st.st_blocks != 0)
+			err = -EEXIST;
+		_exit(-err);
+	}
+	ck_assert_int_eq(child_wait(pid), meanwhile[_i].result);
+	folder_fini();
+}
+END_TEST
+
+static int open_on_old_kernel(void)
+{
+	old_kernel();
+	return open_quietly();
+}
+
+START_TEST(table_can_be_made_on_an_old_kernel)
+{
+	folder_init();
+	ck_assert_int_eq(in_child(open_on_old_kernel), 0);
+	make_table();
+	folder_fini();
+}
+END_TEST
+
+/* More peers than there is room for, or as many as are known. */
+static int note_peers(struct table *t)
+{
+	struct peer peer = { .shown_family = AF_INET, .len = sizeof(struct sockaddr_in) };
+	int known = 0;
+
+	peer.addr.sin6_family = AF_INET;
+	for (uint64_t i = 1; i <= 2 * PEERS_KNOWN; i++) {
+		peers_note(t, i, &peer);
+		known += peers_find(t, i, &peer);
+	}
+	return known;
+}
+
+/*
+ * A tmpfs of so many KiB in a mount namespace of the child's own. 97: there is no such thing to be
+ * had.
+ */
+static int room_kib;
+
+static int on_small_tmpfs(void)
+{
+	int why = 99, err = 0, n = 0, known;
+	struct table *t, *other;
+	char options[40], name[40];
+	uint32_t slot;
+
+	sprintf(options, "size=%dk,mode=700", room_kib);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", folder, "tmpfs", 0, options) < 0)
+		return 97;
+	t = table_open(table_path, &why);
+	if (!t)
+		return 1;
+	if (room_kib < LEAST_ROOM / 1024)
+		return why == -ENOSPC && access(table_path, F_OK) < 0 && put_many(t, 0, 1000) == 0
+		               ? 0
+		               : 2;
+	if (why != 0)
+		return 3;
+	/* Until it is full; then what is there holds, in this process and in others. */
+	while (err == 0)
+		err = table_put(t, name, (size_t)sprintf(name, "host%d.example.org", n++), &slot);
+	if (err != -ENOSPC || n < 100)
+		return 4;
+	if (put_many(t, 0, n - 1) < 0)
+		return 5;
+	other = table_open(table_path, &why);
+	if (why != 0 || put_many(other, 0, n - 1) < 0)
+		return 6;
+	for (int i = 0; i < 1000; i++)
+		if (table_find(other, name, (size_t)sprintf(name, "miss%d", i)) != 0)
+			return 7;
+	for (slot = 0; slot < POOL_SLOTS; slot++)
+		table_name(other, slot, NULL);
+	/*
+	 * Peers have a few pages that were left, or nothing: all are known for a while, or none is.
+	 */
+	known = note_peers(other);
+	return known == 0 || known == 2 * PEERS_KNOWN ? 0 : 8;
+}
+
+START_TEST(full_tmpfs_is_an_error_and_no_signal)
+{
+	static const int rooms[] = { 4, 64, 124, 128, 152, 176, 256, 300 };
+
+	for (int i = 0; i < ROWS(rooms); i++) {
+		int status;
+
+		folder_init();
+		room_kib = rooms[i];
+		status = in_child(on_small_tmpfs);
+		folder_fini();
+		if (status == 97) {
+			skip("full_tmpfs", "needs root and a mount namespace");
+			return;
+		}
+		ck_assert_msg(status == 0, "%d KiB: step %d", rooms[i], status);
+	}
+}
+END_TEST
+
+/*
+ * Full but for so many pages when a session comes to its first name and peer: nothing is touched in
+ * vain.
+ */
+static int on_filled_tmpfs(void)
+{
+	char *zeros = calloc(1, 512 << 10);
+	struct table *t, *other;
+	int why, fill;
+	uint32_t slot;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", folder, "tmpfs", 0, "size=512k,mode=700") < 0)
+		return 97;
+	t = table_open(table_path, &why);
+	strcat(folder, "/fill");
+	fill = open(folder, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (!zeros || why != 0 || fill < 0 || write(fill, zeros, 512 << 10) != (508 << 10) ||
+	    ftruncate(fill, (508 - 4 * room_kib) << 10) < 0)
+		return 1;
+	free(zeros);
+	other = table_open(table_path, &why);
+	if (!other || why != 0)
+		return 2;
+	/* A name needs a page of buckets and one of records; peers take what is left. */
+	if (table_put(t, "name", 4, &slot) != (room_kib < 2 ? -ENOSPC : 0))
+		return 3;
+	if ((table_find(other, "name", 4) != 0) != (room_kib >= 2))
+		return 4;
+	for (slot = 0; slot < POOL_SLOTS; slot++)
+		table_name(other, slot, NULL);
+	if ((note_peers(other) > 0) != (room_kib == 3))
+		return 5;
+	return 0;
+}
+
+START_TEST(tmpfs_filled_by_others_is_an_error_and_no_signal)
+{
+	int status;
+
+	folder_init();
+	room_kib = _i; /* pages */
+	status = in_child(on_filled_tmpfs);
+	folder_fini();
+	if (status == 97)
+		skip("filled_tmpfs", "needs root and a mount namespace");
+	else
+		ck_assert_msg(status == 0, "%d pages: step %d", _i, status);
+}
+END_TEST
+
+UNIT_MAIN("names/table_back", { file_takes_memory_only_for_what_is_in_it, ROWS(sizes) },
+          { head_that_promises_memory_gets_it_when_opened, 0 },
+          { table_grows_whatever_the_program_did, ROWS(meanwhile) },
+          { table_can_be_made_on_an_old_kernel, 0 }, { full_tmpfs_is_an_error_and_no_signal, 0 },
+          { tmpfs_filled_by_others_is_an_error_and_no_signal, 4 })
