@@ -146,7 +146,7 @@ void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt
 		sigdelset(&block, synchronous[i]);
 	pthread_sigmask(SIG_BLOCK, &block, &it->outside);
 	/* What the program blocks stays blocked while handlers are let in and out. */
-	pthread_sigmask(SIG_BLOCK, NULL, &it->inside);
+	sigorset(&it->inside, &block, &it->outside);
 	sigemptyset(&it->watched);
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sigismember(&it->inside, sig) == 1 && sigismember(&it->outside, sig) != 1)

@@ -98,13 +98,23 @@ static int dial_tcp(struct dial *d, int fd, int family, const struct endpoint *h
 	return err == -EISCONN && !*untouched ? 0 : err;
 }
 
-/* One send or recv. Returns octets, 0 where the proxy is gone, or the waiter's error. */
-static ssize_t exchange(struct dial *d, int fd, struct socks_client *c, enum client_want want,
-                        uint8_t *buf, size_t n)
+static int wait_for(struct dial *d, int fd, enum client_want want)
 {
-	for (;;) {
+	return d->waiter->wait(d->waiter, fd, want == CLIENT_SEND ? POLLOUT : POLLIN,
+	                       d->deadline_ms);
+}
+
+/*
+ * One send or recv. Returns octets, 0 where the proxy is gone, or the waiter's error.
+ * @asked  we have just sent: the answer can't be there yet
+ */
+static ssize_t exchange(struct dial *d, int fd, struct socks_client *c, enum client_want want,
+                        bool asked, uint8_t *buf, size_t n)
+{
+	int err = asked ? wait_for(d, fd, want) : 0;
+
+	while (err == 0) {
 		ssize_t r;
-		int err;
 
 		if (want == CLIENT_SEND)
 			r = d->sys->send(fd, client_out(c, &n), n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -116,21 +126,20 @@ static ssize_t exchange(struct dial *d, int fd, struct socks_client *c, enum cli
 			continue;
 		if (errno != EAGAIN && errno != EWOULDBLOCK)
 			return 0; /* EPIPE, ECONNRESET and the like: the proxy hung up */
-		err = d->waiter->wait(d->waiter, fd, want == CLIENT_SEND ? POLLOUT : POLLIN,
-		                      d->deadline_ms);
-		if (err < 0)
-			return err;
+		err = wait_for(d, fd, want);
 	}
+	return err;
 }
 
 static int handshake(struct dial *d, int fd, struct socks_client *c)
 {
 	uint8_t buf[SOCKS5_REPLY_MAX];
-	enum client_want want;
+	enum client_want want, before = CLIENT_RECV;
 	size_t n;
 
 	while ((want = client_want(c, &n)) == CLIENT_SEND || want == CLIENT_RECV) {
-		ssize_t r = exchange(d, fd, c, want, buf, n < sizeof(buf) ? n : sizeof(buf));
+		bool asked = before == CLIENT_SEND && want == CLIENT_RECV;
+		ssize_t r = exchange(d, fd, c, want, asked, buf, n < sizeof(buf) ? n : sizeof(buf));
 
 		if (r < 0)
 			return (int)r;
@@ -138,6 +147,7 @@ static int handshake(struct dial *d, int fd, struct socks_client *c)
 			client_sent(c, (size_t)r);
 		else
 			client_feed(c, buf, (size_t)r);
+		before = want;
 	}
 	return client_result(c);
 }

@@ -204,7 +204,7 @@ START_TEST(exactly_the_handshake_is_read)
 	ck_assert_uint_eq(f.n_sent, 3 + 5 + 11 + 2);
 	ck_assert(d.report.reached);
 	ck_assert_int_eq(f.dissolved, 0);
-	ck_assert_int_eq(f.waits > 0, f.stutter);
+	ck_assert_int_ge(f.waits, 2); /* once for each answer */
 }
 END_TEST
 
@@ -214,7 +214,7 @@ START_TEST(a_slow_connect_is_waited_for)
 
 	f.connect_errno[0] = EINPROGRESS;
 	ck_assert_int_eq(go(&d), 0);
-	ck_assert_int_eq(f.waits, 1);
+	ck_assert_int_eq(f.waits, 3);
 	ck_assert_int_eq(f.connects, 2);
 }
 END_TEST
