@@ -81,6 +81,9 @@ START_TEST(every_hint_is_honoured)
 			*ai;
 	int err = look_up("hints.test", rows[_i].service, &hints, &ai);
 
+	if (rows[_i].service && strcmp(rows[_i].service, "http") == 0 &&
+	    !getservbyname("http", "tcp"))
+		return; /* a machine without /etc/services */
 	ck_assert_msg(err == rows[_i].err, "%s, wanted %s", gai_strerror(err),
 	              gai_strerror(rows[_i].err));
 	if (err != 0)

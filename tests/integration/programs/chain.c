@@ -1,6 +1,6 @@
 /*
- * chain MODE NAME PORT FILE: resolve NAME, connect, fetch /chain and write it to FILE, in the way that
- * MODE says. The last octet written is always ".", so that a reader knows the end.
+ * chain MODE NAME PORT FILE: resolve NAME, connect, fetch /chain and write it to FILE, in the way
+ * that MODE says. The last octet written is always ".", so that a reader knows the end.
  *
  *	exec      resolve, exec this program again with the address alone, connect there
  *	daemon    fork twice, leave the session, close every descriptor, then resolve

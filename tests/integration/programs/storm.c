@@ -1,6 +1,6 @@
 /*
- * storm THREADS CONNECTS NAME ADDRESS PORT: every thread resolves and connects so many times, by name and by
- * address in turn, asks getpeername() and fetches a page over it. Prints "N right".
+ * storm THREADS CONNECTS NAME ADDRESS PORT: every thread resolves and connects so many times, by
+ * name and by address in turn, asks getpeername() and fetches a page over it. Prints "N right".
  */
 #include "fetch.h"
 
