@@ -152,7 +152,10 @@ remove_temporary_builds() {
 # build_dir NAME: sets BUILD_DIR. Where the tree, or a build in it, is someone else's, it is built elsewhere.
 build_dir() {
 	BUILD_DIR=$TREE/$1
-	if [ -d "$BUILD_DIR" ]; then
+	# LD_PRELOAD can carry neither a space nor a colon.
+	if [[ $TREE == *[[:space:]:]* ]]; then
+		:
+	elif [ -d "$BUILD_DIR" ]; then
 		[ ! -w "$BUILD_DIR" ] || [ ! -O "$BUILD_DIR" ] || return 0
 	elif [ -w "$TREE" ]; then
 		return 0

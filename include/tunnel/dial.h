@@ -9,6 +9,7 @@
 #include <tunnel/wait.h>
 
 #define DIAL_HOPS_MAX 16 /* addresses of one proxy that are tried */
+#define DIAL_EASED    2  /* options of the program's that a handshake can't bear */
 
 /* What happened, for a log line or --check. */
 struct dial_report {
@@ -28,6 +29,9 @@ struct dial {
 	size_t n_hops;
 	int64_t deadline_ms; /* clock_ms() at which it ends in -ETIMEDOUT */
 	struct dial_report report;
+	/* Private: options that were lifted for the handshake, and whether its owner gave up. */
+	int eased_from[DIAL_EASED];
+	bool eased, abandoned;
 };
 
 /*
@@ -51,6 +55,14 @@ int dial_family(const struct dial *d);
  * connected again.
  */
 int dial_connect(struct dial *d, int fd, const struct endpoint *dst);
+
+/*
+ * From within the waiter: the wait will end in an error, or not return at all (a cancelled thread,
+ * a handler that jumps out). Leaves @fd unconnected now, with its options as they were;
+ * dial_connect(), if it goes on, does not touch @fd again, whatever a handler made of that number
+ * meanwhile.
+ */
+void dial_abandon(struct dial *d, int fd);
 
 /* Back to an unconnected socket without a pending error. What was bound stays bound. */
 void dial_dissolve(const struct sys *sys, int fd);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <names/pool.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * An address as libc reads it: inet_aton()'s short and hexadecimal forms too. Blanks end
@@ -51,6 +52,8 @@ static enum answer_kind find_placeholder(const char *name, size_t len, int famil
 		pool_ipv6(slot, out);
 	else
 		pool_ipv4(slot, out);
+	log_debug("%s[%d]: the placeholder of %s is %s", program_invocation_short_name,
+	          (int)getpid(), name, ENDPOINT_TEXT(out));
 	return ANSWER_ADDRESSES;
 }
 

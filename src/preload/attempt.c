@@ -30,7 +30,8 @@ struct attempt {
 	int second_fd; /* -1, or the socket that is dialled in place of fd */
 	int shown_family;
 	enum interrupt_rule rule;
-	bool by_sndtimeo; /* the deadline is SO_SNDTIMEO's, not ours */
+	bool by_sndtimeo;   /* the deadline is SO_SNDTIMEO's, not ours */
+	int64_t overall_ms; /* ours */
 };
 
 static void log_failure(const struct attempt *a, int err)
@@ -42,6 +43,15 @@ static void log_failure(const struct attempt *a, int err)
 	         dial_explain(&a->dial, err, text, sizeof(text)));
 }
 
+static void log_success(const struct attempt *a)
+{
+	if (log_enabled(LOG_LEVEL_INFO))
+		log_info("%s[%d]: %s through %s: connected, after %lld ms",
+		         program_invocation_short_name, (int)getpid(),
+		         ENDPOINT_TEXT(&a->path->route.dst), a->dial.proxy->label,
+		         (long long)(a->dial.report.ended_ms - a->dial.report.began_ms));
+}
+
 static int64_t sndtimeo_ms(int fd)
 {
 	struct timeval tv = { 0 };
@@ -51,7 +61,7 @@ static int64_t sndtimeo_ms(int fd)
 	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
 }
 
-static void attempt_init(struct attempt *a, int fd, bool late)
+static void attempt_init(struct attempt *a, int fd, const struct socket_note *before)
 {
 	int flags = real->fcntl(fd, F_GETFL, 0);
 	bool nonblocking = flags >= 0 && (flags & O_NONBLOCK);
@@ -69,11 +79,20 @@ static void attempt_init(struct attempt *a, int fd, bool late)
 		.deadline_ms = now + session_config()->timeout_ms,
 		.report = { .code = -1, .began_ms = now, .ended_ms = now },
 	};
+	a->overall_ms = a->dial.deadline_ms;
 	a->by_sndtimeo = limit > 0 && now + limit < a->dial.deadline_ms;
 	if (a->by_sndtimeo)
 		a->dial.deadline_ms = now + limit;
+	/*
+	 * The time runs on while a program sees to its signals, and begins anew for each of them no
+	 * more.
+	 */
+	if (before && before->deadline_ms < a->overall_ms)
+		a->overall_ms = before->deadline_ms;
+	if (a->overall_ms < a->dial.deadline_ms)
+		a->dial.deadline_ms = a->overall_ms;
 	a->rule = INTERRUPT_RESTARTS;
-	if (nonblocking || late)
+	if (nonblocking || before)
 		a->rule = INTERRUPT_NEVER;
 	else if (limit > 0)
 		a->rule = INTERRUPT_ALWAYS;
@@ -86,13 +105,12 @@ static void close_second(struct attempt *a)
 	a->second_fd = -1;
 }
 
-/* A thread that is cancelled in the midst of a handshake leaves a socket that is not connected. */
-static void cancelled(void *at)
+/* Called in the midst of dial_connect(): leave a socket that is not connected, and nothing else. */
+static void abandon(void *at)
 {
 	struct attempt *a = at;
 
-	if (a->second_fd < 0)
-		dial_dissolve(&real_sys, a->fd);
+	dial_abandon(&a->dial, a->second_fd >= 0 ? a->second_fd : a->fd);
 	close_second(a);
 }
 
@@ -136,7 +154,7 @@ static int run(struct attempt *a)
 	              path_option(a->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	int err;
 
-	interrupt_begin(&a->interrupt, &real_sys, a->rule, cancelled, a);
+	interrupt_begin(&a->interrupt, &real_sys, a->rule, abandon, a);
 	if (dial_can_reach(&a->dial, a->sock->family, v6only))
 		err = dial_connect(&a->dial, a->fd, &a->path->route.dst);
 	else
@@ -146,11 +164,14 @@ static int run(struct attempt *a)
 	return err;
 }
 
-void attempt_note(int fd, int shown_family, enum socket_state state, const struct sockaddr *sa)
+/* Remember @sa, which is in the family that the program takes the socket for. */
+static void remember(const struct attempt *a, enum socket_state state, const struct sockaddr *sa)
 {
 	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
 	                                          : sizeof(struct sockaddr_in);
-	struct socket_note note = { .state = state, .shown_family = shown_family };
+	struct socket_note note = { .state = state,
+		                    .shown_family = a->shown_family,
+		                    .deadline_ms = a->overall_ms };
 	struct endpoint ep;
 
 	/*
@@ -160,7 +181,7 @@ void attempt_note(int fd, int shown_family, enum socket_state state, const struc
 	if (endpoint_from_sockaddr(&ep, sa, len) < 0)
 		return;
 	note.peer_len = endpoint_to_sockaddr(&ep, sa->sa_family, &note.peer);
-	sockets_note(fd, &note);
+	sockets_note(a->fd, &note);
 }
 
 static bool is_worth_a_line(int err)
@@ -169,26 +190,27 @@ static bool is_worth_a_line(int err)
 }
 
 int attempt_connect(int fd, const struct path_socket *sock, const struct path *path,
-                    const struct sockaddr *sa, bool late)
+                    const struct sockaddr *sa, const struct socket_note *before)
 {
 	struct attempt a = { .sock = sock, .path = path };
 	int err = -EHOSTUNREACH;
 
-	attempt_init(&a, fd, late);
+	attempt_init(&a, fd, before);
 	if (path->n_hops > 0)
 		err = run(&a);
 	else
 		a.dial.report.why = "the proxy's name has no address";
 	if (err == 0) {
-		attempt_note(fd, a.shown_family, SOCKET_PROXIED, sa);
+		remember(&a, SOCKET_PROXIED, sa);
+		log_success(&a);
 		return 0;
 	}
-	if (err == -ETIMEDOUT && a.by_sndtimeo && !late)
+	if (err == -ETIMEDOUT && a.by_sndtimeo && !before)
 		err = -EINPROGRESS;
 	else if (is_worth_a_line(err))
 		log_failure(&a, err);
 	if (err == -EINTR || err == -EINPROGRESS)
-		attempt_note(fd, a.shown_family, SOCKET_INTERRUPTED, sa);
+		remember(&a, SOCKET_INTERRUPTED, sa);
 	if (!a.dial.report.reached && is_worth_a_line(err))
 		session_hops_stale();
 	return err;

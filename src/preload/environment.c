@@ -40,7 +40,8 @@ void environment_session(struct config *cfg)
 {
 	uint64_t nonce;
 
-	if (cfg->names_path[0] && !table_is_foreign(cfg->names_path))
+	/* What is malformed here must be as malformed for the programs that this one starts. */
+	if (cfg->broken || (cfg->names_path[0] && !table_is_foreign(cfg->names_path)))
 		return;
 	if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce))
 		return;

@@ -72,6 +72,14 @@ static void add_mapped(const char *node, struct answer *answer)
 		answer->kind = ANSWER_ADDRESSES;
 }
 
+static bool is_ascii(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text >= 0x80)
+			return false;
+	return true;
+}
+
 int hook_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                      struct addrinfo **res)
 {
@@ -84,6 +92,9 @@ int hook_getaddrinfo(const char *node, const char *service, const struct addrinf
 	/* glibc takes "*" for no node at all. */
 	if (!node || strcmp(node, "*") == 0 || (asked & AI_NUMERICHOST))
 		return real->getaddrinfo(node, service, hints, res);
+	/* libc would need libidn2 for it; raw octets would be nobody's name at the proxy. */
+	if ((asked & AI_IDN) && !is_ascii(node))
+		return EAI_IDN_ENCODE;
 	answer_find(node, h.ai_family, &answer);
 	if (answer.kind == ANSWER_LIBC && !answer.numeric)
 		return real->getaddrinfo(node, service, hints, res);

@@ -7,24 +7,23 @@
 #include "attempt.h"
 #include "real.h"
 
+#include <base/log.h>
 #include <errno.h>
-#include <string.h>
+#include <unistd.h>
 
 /* Past the proxy. A socket that was once swapped needs the address in its present family. */
-static int connect_direct(int fd, const struct path_socket *sock, const struct sockaddr *sa,
-                          socklen_t len)
+static int connect_direct(int fd, const struct path_socket *sock, const struct path *path,
+                          const struct sockaddr *sa, socklen_t len)
 {
 	struct sockaddr_storage ss;
-	struct endpoint ep;
-	socklen_t n;
 
-	if (!sock->shown_family || endpoint_from_sockaddr(&ep, sa, len) < 0)
-		return real->connect(fd, sa, len) < 0 ? -errno : 0;
-	n = endpoint_to_sockaddr(&ep, sock->family, &ss);
-	if (real->connect(fd, (struct sockaddr *)&ss, n) < 0)
-		return -errno;
-	attempt_note(fd, sock->shown_family, SOCKET_PROXIED, sa);
-	return 0;
+	log_debug("%s[%d]: %s direct: %s", program_invocation_short_name, (int)getpid(),
+	          ENDPOINT_TEXT(&path->route.dst), path->route.why);
+	if (sock->shown_family) {
+		len = endpoint_to_sockaddr(&path->route.dst, sock->family, &ss);
+		sa = (struct sockaddr *)&ss;
+	}
+	return real->connect(fd, sa, len) < 0 ? -errno : 0;
 }
 
 /* What the kernel itself answers without a packet: families that don't fit. */
@@ -40,7 +39,7 @@ static bool is_misfit(int fd, const struct path_socket *sock, const struct socka
 
 /* Of an AF_INET or AF_INET6 socket, to an address of one of them. */
 static int connect_inet(int fd, const struct path_socket *sock, const struct sockaddr *sa,
-                        socklen_t len, bool late)
+                        socklen_t len, const struct socket_note *before)
 {
 	struct path path;
 
@@ -48,13 +47,13 @@ static int connect_inet(int fd, const struct path_socket *sock, const struct soc
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
-		return connect_direct(fd, sock, sa, len);
+		return connect_direct(fd, sock, &path, sa, len);
 	case ROUTE_REFUSE:
 		return path_refuse(&path);
 	case ROUTE_PROXY:
 		break;
 	}
-	return attempt_connect(fd, sock, &path, sa, late);
+	return attempt_connect(fd, sock, &path, sa, before);
 }
 
 static int dissolve(int fd, const struct sockaddr *sa, socklen_t len)
@@ -63,6 +62,15 @@ static int dissolve(int fd, const struct sockaddr *sa, socklen_t len)
 		return -errno;
 	sockets_forget(fd);
 	return 0;
+}
+
+static bool is_same(const struct socket_note *note, const struct sockaddr *sa, socklen_t len)
+{
+	struct endpoint a, b;
+
+	return endpoint_from_sockaddr(&a, (const struct sockaddr *)&note->peer, note->peer_len) ==
+	               0 &&
+	       endpoint_from_sockaddr(&b, sa, len) == 0 && endpoint_equal(&a, &b);
 }
 
 /* As connect(2), but for errno: 0 or its negative. */
@@ -81,12 +89,13 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 	}
 	if (sa->sa_family == AF_UNSPEC)
 		return dissolve(fd, sa, len);
-	if (sockets_find(fd, &note)) {
-		sock.shown_family = note.shown_family;
-		if (note.state == SOCKET_INTERRUPTED)
-			sockets_forget(fd);
-	}
-	return connect_inet(fd, &sock, sa, len, false);
+	if (!sockets_find(fd, &note))
+		return connect_inet(fd, &sock, sa, len, NULL);
+	sock.shown_family = note.shown_family;
+	if (note.state != SOCKET_INTERRUPTED)
+		return connect_inet(fd, &sock, sa, len, NULL);
+	sockets_forget(fd);
+	return connect_inet(fd, &sock, sa, len, is_same(&note, sa, len) ? &note : NULL);
 }
 
 int hook_connect(int fd, const struct sockaddr *sa, socklen_t len)
@@ -110,5 +119,5 @@ int connect_late(int fd, const struct socket_note *note)
 		return -EBADF;
 	sock.shown_family = note->shown_family;
 	sockets_forget(fd);
-	return connect_inet(fd, &sock, (const struct sockaddr *)&note->peer, note->peer_len, true);
+	return connect_inet(fd, &sock, (const struct sockaddr *)&note->peer, note->peer_len, note);
 }

@@ -29,7 +29,11 @@ static int admit(int fd, const struct sockaddr *sa, socklen_t len, int flags)
 	}
 	if (path_is_tcp(&sock)) {
 		/* TCP pays no heed to the address but for MSG_FASTOPEN. */
-		return (flags & MSG_FASTOPEN) && hook_connect(fd, sa, len) < 0 ? -errno : 0;
+		if (!(flags & MSG_FASTOPEN))
+			return 0;
+		if (sa->sa_family == AF_UNSPEC)
+			return -EOPNOTSUPP; /* as the kernel; connect() would cut the connection */
+		return hook_connect(fd, sa, len) < 0 ? -errno : 0;
 	}
 	if (!path_find(&path, &sock, sa, len))
 		return 0;

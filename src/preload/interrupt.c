@@ -12,6 +12,7 @@
 
 #define SLICE_MS \
 	20 /* how often to look for signals where no descriptor for a signalfd is to be had */
+#define SETTLE_MS   20 /* how long other threads have the first claim to a signal */
 #define PENDING_MAX 64 /* signals that are taken at once */
 
 /*
@@ -36,8 +37,7 @@ static bool interrupts(const struct interrupt *it, int sig)
 
 /*
  * Taken signals are this thread's alone: of several threads that wait, one handles it, and one says
- * EINTR. The kernel does not let a thread but the first give back what kill() sent as such; then it
- * comes as from tgkill().
+ * EINTR. Where it can't be given back as it was (RLIMIT_SIGPENDING), it comes as from tgkill().
  */
 static void give_back(siginfo_t *info)
 {
@@ -48,6 +48,15 @@ static void give_back(siginfo_t *info)
 		syscall(SYS_tgkill, process, thread, info->si_signo);
 }
 
+/*
+ * The kernel gives a signal to the process to its first thread, where that has it unblocked; it is
+ * woken for it, and must not find it gone. So any other thread stands back for a moment.
+ */
+static bool stands_back(void)
+{
+	return (pid_t)syscall(SYS_gettid) != getpid();
+}
+
 static void stop_noticing(struct interrupt *it)
 {
 	if (it->noticed_fd >= 0)
@@ -56,9 +65,9 @@ static void stop_noticing(struct interrupt *it)
 }
 
 /*
- * Let pending signals in. Handlers run under the program's own mask and cancellation, and with no
- * descriptor of ours open, as they would in connect(2), so that one which leaves by longjmp()
- * leaves nothing behind.
+ * Let pending signals in. Handlers run under the program's own mask and cancellation, with no
+ * descriptor of the wait's open, and, where they end the connect, with all undone: so one that
+ * leaves by longjmp() leaves no more behind than in connect(2).
  */
 static int let_in(struct interrupt *it)
 {
@@ -73,6 +82,8 @@ static int let_in(struct interrupt *it)
 		return 0;
 	for (size_t i = 0; i < n; i++)
 		give_back(&taken[i]);
+	if (ends)
+		it->abandon(it->arg);
 	stop_noticing(it);
 	pthread_setcancelstate(it->cancel_state, NULL);
 	pthread_sigmask(SIG_SETMASK, &it->outside, NULL);
@@ -85,7 +96,7 @@ static void end_cancelled(void *at)
 {
 	struct interrupt *it = at;
 
-	it->cancelled(it->arg);
+	it->abandon(it->arg);
 	interrupt_end(it);
 }
 
@@ -106,22 +117,29 @@ static int interrupt_wait(struct waiter *w, int fd, short events, int64_t deadli
 {
 	struct interrupt *it = (struct interrupt *)w;
 	struct pollfd p[2] = { { .fd = fd, .events = events }, { .events = POLLIN } };
+	bool settling = false;
 
 	for (;;) {
 		int left = clock_left_ms(deadline_ms, clock_ms());
+		int slice = settling ? SETTLE_MS : SLICE_MS;
 		int n, err;
 
 		if (it->noticed_fd < 0)
 			it->noticed_fd = signalfd(-1, &it->watched, SFD_CLOEXEC | SFD_NONBLOCK);
-		p[1].fd = it->noticed_fd;
-		if (it->noticed_fd < 0 && (left < 0 || left > SLICE_MS))
-			left = SLICE_MS;
+		p[1].fd = settling ? -1 : it->noticed_fd;
+		if (p[1].fd < 0 && (left < 0 || left > slice))
+			left = slice;
 		p[0].revents = p[1].revents = 0;
 		n = poll_cancellably(it, p, 2, left);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0 && p[0].revents)
 			return 0;
+		if (p[1].revents && stands_back()) {
+			settling = true;
+			continue;
+		}
+		settling = false;
 		err = let_in(it);
 		if (err < 0)
 			return err;
@@ -131,14 +149,14 @@ static int interrupt_wait(struct waiter *w, int fd, short events, int64_t deadli
 }
 
 void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule,
-                     void (*cancelled)(void *arg), void *arg)
+                     void (*abandon)(void *arg), void *arg)
 {
 	sigset_t block;
 
 	it->waiter = (struct waiter){ .wait = interrupt_wait, .sys = sys };
 	it->rule = rule;
 	it->noticed_fd = -1;
-	it->cancelled = cancelled;
+	it->abandon = abandon;
 	it->arg = arg;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &it->cancel_state);
 	sigfillset(&block);

@@ -20,18 +20,17 @@ enum interrupt_rule {
 struct interrupt {
 	struct waiter waiter; /* first: this is what the tunnel gets */
 	enum interrupt_rule rule;
-	sigset_t outside; /* the program's mask */
-	sigset_t inside;  /* the mask during the wait */
-	sigset_t watched; /* inside, but not outside */
-	int cancel_state; /* the program's */
-	int noticed_fd;   /* signalfd, or -1 */
-	void (*cancelled)(
-		void *arg); /* a cancelled thread's last words, before its mask is restored */
+	sigset_t outside;           /* the program's mask */
+	sigset_t inside;            /* the mask during the wait */
+	sigset_t watched;           /* inside, but not outside */
+	int cancel_state;           /* the program's */
+	int noticed_fd;             /* signalfd, or -1 */
+	void (*abandon)(void *arg); /* undo the connect: cancelled, or ended by a signal */
 	void *arg;
 };
 
 void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule,
-                     void (*cancelled)(void *arg), void *arg);
+                     void (*abandon)(void *arg), void *arg);
 void interrupt_end(struct interrupt *it);
 
 #endif

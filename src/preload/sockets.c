@@ -28,6 +28,7 @@ struct entry {
 	int8_t shown_family; /* 0, AF_INET or AF_INET6 */
 	bool alive;          /* of the sweep */
 	uint8_t peer_len;
+	int64_t deadline_ms;
 	struct sockaddr_in6 peer; /* the larger of the two families */
 	UT_hash_handle hh;
 };
@@ -152,6 +153,7 @@ static void note_here(uint64_t cookie, const struct socket_note *note)
 	if (e) {
 		e->state = (int8_t)note->state;
 		e->shown_family = (int8_t)note->shown_family;
+		e->deadline_ms = note->deadline_ms;
 		e->peer_len = (uint8_t)(note->peer_len < sizeof(e->peer) ? note->peer_len
 		                                                         : sizeof(e->peer));
 		memcpy(&e->peer, &note->peer, e->peer_len);
@@ -214,6 +216,7 @@ bool sockets_find(int fd, struct socket_note *out)
 	if (e) {
 		*out = (struct socket_note){ .state = (enum socket_state)e->state,
 			                     .shown_family = e->shown_family,
+			                     .deadline_ms = e->deadline_ms,
 			                     .peer_len = e->peer_len };
 		memcpy(&out->peer, &e->peer, e->peer_len);
 	}

@@ -19,7 +19,8 @@ enum socket_state {
 
 struct socket_note {
 	enum socket_state state;
-	int shown_family; /* of a swapped socket: the family that the program made; else 0 */
+	int shown_family;    /* of a swapped socket: the family that the program made; else 0 */
+	int64_t deadline_ms; /* SOCKET_INTERRUPTED: when it times out, by clock_ms() */
 	socklen_t peer_len;
 	struct sockaddr_storage peer;
 };

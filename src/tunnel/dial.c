@@ -164,34 +164,46 @@ static const struct {
 	{ IPPROTO_TCP, TCP_CORK, 0 },
 };
 
-#define N_EASED (sizeof(eased) / sizeof(eased[0]))
+_Static_assert(sizeof(eased) / sizeof(eased[0]) == DIAL_EASED, "struct dial has room for them");
 
-static void ease(const struct sys *sys, int fd, int was[N_EASED])
+static void ease(struct dial *d, int fd)
 {
-	for (size_t i = 0; i < N_EASED; i++) {
-		was[i] = eased[i].wanted;
-		if (sys->getsockopt(fd, eased[i].level, eased[i].name, &was[i],
-		                    &(socklen_t){ sizeof(was[i]) }) == 0 &&
-		    was[i] != eased[i].wanted)
-			sys->setsockopt(fd, eased[i].level, eased[i].name, &eased[i].wanted,
-			                sizeof(int));
+	for (size_t i = 0; i < DIAL_EASED; i++) {
+		int *was = &d->eased_from[i];
+
+		*was = eased[i].wanted;
+		if (d->sys->getsockopt(fd, eased[i].level, eased[i].name, was,
+		                       &(socklen_t){ sizeof(*was) }) == 0 &&
+		    *was != eased[i].wanted)
+			d->sys->setsockopt(fd, eased[i].level, eased[i].name, &eased[i].wanted,
+			                   sizeof(int));
 	}
+	d->eased = true;
 }
 
-static void restore(const struct sys *sys, int fd, const int was[N_EASED])
+static void restore(struct dial *d, int fd)
 {
-	for (size_t i = 0; i < N_EASED; i++)
-		if (was[i] != eased[i].wanted)
-			sys->setsockopt(fd, eased[i].level, eased[i].name, &was[i], sizeof(was[i]));
+	for (size_t i = 0; d->eased && i < DIAL_EASED; i++)
+		if (d->eased_from[i] != eased[i].wanted)
+			d->sys->setsockopt(fd, eased[i].level, eased[i].name, &d->eased_from[i],
+			                   sizeof(int));
+	d->eased = false;
+}
+
+void dial_abandon(struct dial *d, int fd)
+{
+	restore(d, fd);
+	dial_dissolve(d->sys, fd);
+	d->abandoned = true;
 }
 
 static int dial_handshake(struct dial *d, int fd, struct socks_client *c)
 {
-	int was[N_EASED], err;
+	int err;
 
-	ease(d->sys, fd, was);
+	ease(d, fd);
 	err = handshake(d, fd, c);
-	restore(d->sys, fd, was);
+	restore(d, fd);
 	d->report.stage = client_where(c);
 	d->report.code = client_code(c);
 	if (err == client_result(c))
@@ -240,7 +252,8 @@ static int dial_hop(struct dial *d, int fd, int family, size_t i, struct socks_c
 	}
 	if (err == 0)
 		return 0;
-	dial_dissolve(d->sys, fd);
+	if (!d->abandoned)
+		dial_dissolve(d->sys, fd);
 	/* A proxy that was reached has spoken: its other addresses would say the same. */
 	*over = d->report.reached || err == -EINTR;
 	return err;
@@ -269,6 +282,7 @@ int dial_connect(struct dial *d, int fd, const struct endpoint *dst)
 	int err;
 
 	d->report = (struct dial_report){ .code = -1, .began_ms = clock_ms() };
+	d->eased = d->abandoned = false;
 	err = dial_start(d, dst, &c);
 	if (err < 0)
 		d->report.why = "the proxy's protocol cannot say this destination";

@@ -42,9 +42,11 @@ int options_parse(int argc, char **argv, struct options *out)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
+	static char name[] = "socksify";
 	int c;
 
 	out->proxy = NULL;
+	argv[0] = name; /* what getopt_long() puts before its own complaints */
 	/* "+": what follows PROGRAM is PROGRAM's. */
 	while ((c = getopt_long(argc, argv, "+x:", longs, NULL)) != -1) {
 		switch (c) {
@@ -61,6 +63,12 @@ int options_parse(int argc, char **argv, struct options *out)
 			fprintf(stderr, "%sTry 'socksify --help'.\n", usage);
 			return EXIT_SOCKSIFY;
 		}
+	}
+	if (out->proxy && !out->proxy[0]) {
+		fputs("socksify: -x \"\" is empty; expected the proxy's URL, such as "
+		      "socks5h://127.0.0.1:1080\n",
+		      stderr);
+		return EXIT_SOCKSIFY;
 	}
 	out->program = argv + optind;
 	if (!out->program[0]) {

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +117,45 @@ START_TEST(after_eintr_the_outcome_can_be_asked)
 }
 END_TEST
 
+/* A program with a ticking timer that tries again after each EINTR gets there. */
+START_TEST(a_ticking_timer_does_not_keep_it_from_ending)
+{
+	struct itimerval tick = { .it_value = { .tv_usec = 30000 },
+		                  .it_interval = { .tv_usec = 30000 } };
+	socklen_t len;
+	struct sockaddr_storage ss = under_look_up("slow.test", AF_INET, 80, &len);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), tries = 0, r;
+
+	on_alarm(count, 0);
+	setitimer(ITIMER_REAL, &tick, NULL);
+	do
+		r = connect(fd, (struct sockaddr *)&ss, len);
+	while (r < 0 && errno == EINTR && ++tries < 10);
+	alarm_in_ms(0);
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_ge(tries, 1);
+	under_echo(fd);
+	close(fd);
+}
+END_TEST
+
+/* The deadline is the first call's. */
+START_TEST(a_ticking_timer_does_not_put_the_deadline_off)
+{
+	socklen_t len;
+	struct sockaddr_storage ss = under_look_up("silent.test", AF_INET, 80, &len);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	on_alarm(count, 0);
+	alarm_in_ms(30);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
+	ck_assert_int_eq(errno, EINTR);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
+	ck_assert_int_eq(errno, ETIMEDOUT);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_handler_with_restart_does_not_end_it)
 {
 	int fd;
@@ -185,6 +225,8 @@ START_TEST(a_handler_may_jump_out)
 		ck_abort_msg("the alarm did not end it");
 	}
 	ck_assert_int_eq(open_descriptors(), open_before);
+	/* What is written next must not go to the proxy. */
+	ck_assert_int_eq(send(fd, "x", 1, MSG_NOSIGNAL), -1);
 	close(fd);
 	pthread_sigmask(SIG_BLOCK, NULL, &set);
 	ck_assert_int_eq(sigismember(&set, SIGALRM), 0);
@@ -308,6 +350,38 @@ START_TEST(one_signal_ends_one_connect)
 }
 END_TEST
 
+static volatile sig_atomic_t handled_by_first;
+
+static void note_thread(int sig)
+{
+	(void)sig;
+	if ((pid_t)syscall(SYS_gettid) == getpid())
+		handled_by_first = 1;
+}
+
+/*
+ * The first thread gets what is sent to the process, as always, although another waits in
+ * connect().
+ */
+START_TEST(the_first_thread_keeps_its_signals)
+{
+	struct sigaction sa = { .sa_handler = note_thread };
+	pthread_t thread;
+
+	sigaction(SIGUSR2, &sa, NULL);
+	for (int i = 0; i < 5; i++) {
+		handled_by_first = 0;
+		ck_assert_int_eq(pthread_create(&thread, NULL, be_interrupted, NULL), 0);
+		nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+		kill(getpid(), SIGUSR2);
+		nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+		ck_assert_int_eq(handled_by_first, 1);
+		pthread_cancel(thread);
+		pthread_join(thread, NULL);
+	}
+}
+END_TEST
+
 static Suite *make(void)
 {
 	Suite *s = suite_create("signals");
@@ -317,6 +391,8 @@ static Suite *make(void)
 	tcase_add_test(tc, a_handler_without_restart_ends_it_with_eintr);
 	tcase_add_test(tc, after_eintr_connect_can_be_called_again);
 	tcase_add_test(tc, after_eintr_the_outcome_can_be_asked);
+	tcase_add_test(tc, a_ticking_timer_does_not_keep_it_from_ending);
+	tcase_add_test(tc, a_ticking_timer_does_not_put_the_deadline_off);
 	tcase_add_test(tc, a_handler_with_restart_does_not_end_it);
 	tcase_add_loop_test(tc, ignored_and_blocked_signals_do_not_end_it, 0, 2);
 	tcase_add_test(tc, sndtimeo_makes_every_handler_end_it);
@@ -324,6 +400,8 @@ static Suite *make(void)
 	if (CANCELS)
 		tcase_add_test(tc, a_thread_can_be_cancelled);
 	tcase_add_test(tc, one_signal_ends_one_connect);
+	if (CANCELS)
+		tcase_add_test(tc, the_first_thread_keeps_its_signals);
 	tcase_add_test(tc, a_storm_of_restarting_signals_delays_nothing);
 	suite_add_tcase(s, tc);
 	return s;
