@@ -251,11 +251,16 @@ struct hosts *hosts_load(const char *path, unsigned *bad_line)
 	if (!h->path)
 		goto fail;
 	do
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		/* A FIFO without a writer must not hold up whoever asks for a name. */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	while (fd < 0 && errno == EINTR);
 	/* Looked at before it is read: a change that comes between shows as one later. */
 	if (fd < 0 || fstat(fd, &h->seen) < 0)
 		goto fail;
+	if (!S_ISREG(h->seen.st_mode)) {
+		errno = S_ISDIR(h->seen.st_mode) ? EISDIR : EINVAL;
+		goto fail;
+	}
 	if (h->seen.st_size > (off_t)FILE_SIZE_MAX) {
 		errno = EFBIG;
 		goto fail;

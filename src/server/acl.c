@@ -47,7 +47,8 @@ int acl_add(struct acl *acl, const char *cidr)
 	slash = strchr(text, '/');
 	if (slash)
 		*slash = '\0';
-	if (endpoint_parse_ip(&ep, text) < 0)
+	/* A prefix has no scope: whoever gives one means something that it won't do. */
+	if (strchr(text, '%') || endpoint_parse_ip(&ep, text) < 0)
 		return -EINVAL;
 	max = ep.kind == ENDPOINT_IPV4 ? 32 : 128;
 	bits = (uint8_t)max;

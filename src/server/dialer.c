@@ -1,14 +1,15 @@
 #include "dialer.h"
 
 #include "events.h"
+#include "tcp.h"
 
 #include <base/errtext.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ATTEMPT_DELAY_MS 250 /* RFC 8305 section 5 */
+#define ATTEMPT_DELAY_MS 250  /* RFC 8305 section 5 */
+#define MORE_WAIT_MS     2500 /* for the other family, all of this one failed: a second query */
 
 enum { V6, V4, FAMILIES };
 
@@ -20,6 +21,7 @@ struct queue {
 struct attempt {
 	struct watch sock; /* ->fd is -1 where the slot is free */
 	struct dialer *dialer;
+	uint64_t number; /* the oldest has the least */
 	union address to;
 };
 
@@ -27,11 +29,12 @@ struct dialer {
 	struct loop *loop;
 	void (*done)(void *arg, int err, struct watch *sock);
 	void *arg;
-	struct timer next; /* runs while the next attempt waits for its turn */
+	struct timer next; /* runs while the next attempt waits for its turn, or for an address */
 	bool last;         /* no more addresses will come */
 	int turn;          /* whose family's turn it is */
 	int err;           /* the most telling failure so far */
 	size_t under_way;
+	uint64_t started;
 	struct queue queue[FAMILIES];
 	struct attempt attempts[DIALER_ATTEMPTS_MAX];
 };
@@ -74,17 +77,22 @@ static int more_telling(int a, int b)
 	return telling(b) > telling(a) ? b : a;
 }
 
-static void attempt_failed(struct dialer *d, const union address *to, int err)
+static void log_attempt(const union address *to, const char *reason)
 {
 	struct event e;
 
-	d->err = more_telling(d->err, err);
 	if (!events_enabled(EVENTS_VERBOSE))
 		return;
 	event_begin(&e, "attempt");
 	event_address(&e, "address", to);
-	event_text(&e, "reason", err_text(err));
+	event_text(&e, "reason", reason);
 	event_end(&e);
+}
+
+static void attempt_failed(struct dialer *d, const union address *to, int err)
+{
+	d->err = more_telling(d->err, err);
+	log_attempt(to, err_text(err));
 }
 
 static void attempt_close(struct attempt *a)
@@ -95,18 +103,33 @@ static void attempt_close(struct attempt *a)
 	a->dialer->under_way--;
 }
 
-static struct attempt *free_slot(struct dialer *d)
+static bool is_left(const struct dialer *d)
 {
-	for (size_t i = 0; i < DIALER_ATTEMPTS_MAX; i++)
-		if (d->attempts[i].sock.fd < 0)
-			return &d->attempts[i];
-	return NULL;
+	return d->queue[V4].tried < d->queue[V4].n || d->queue[V6].tried < d->queue[V6].n;
+}
+
+/* A free slot, or the one that has been silent for longest. */
+static struct attempt *get_slot(struct dialer *d)
+{
+	struct attempt *oldest = &d->attempts[0];
+
+	for (size_t i = 0; i < DIALER_ATTEMPTS_MAX; i++) {
+		struct attempt *a = &d->attempts[i];
+
+		if (a->sock.fd < 0)
+			return a;
+		if (a->number < oldest->number)
+			oldest = a;
+	}
+	attempt_close(oldest);
+	attempt_failed(d, &oldest->to, -ETIMEDOUT);
+	return oldest;
 }
 
 /* 0 when it is under way, else a negative errno. */
 static int attempt_start(struct attempt *a, const union address *to)
 {
-	static const int on = 1;
+	struct dialer *d = a->dialer;
 	struct endpoint ep;
 	int fd, err = 0;
 
@@ -117,55 +140,56 @@ static int attempt_start(struct attempt *a, const union address *to)
 	fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (fd < 0)
 		return -errno;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	tcp_set_options(fd);
 	a->to = *to;
+	a->number = d->started++;
 	a->sock.fd = fd;
 	a->sock.mask = 0;
 	if (connect(fd, &to->sa, address_len(to)) < 0 && errno != EINPROGRESS && errno != EINTR)
 		err = -errno;
 	if (err == 0)
-		err = loop_want(a->dialer->loop, &a->sock, EPOLLOUT);
+		err = loop_want(d->loop, &a->sock, EPOLLOUT);
 	if (err < 0) {
-		loop_close(a->dialer->loop, &a->sock);
+		loop_close(d->loop, &a->sock);
 		return err;
 	}
-	a->dialer->under_way++;
+	d->under_way++;
 	return 0;
 }
 
-/* The next address, families in turns; NULL where there is none left. */
+/* The next address, families in turns; there is one left. */
 static const union address *next_address(struct dialer *d)
 {
-	for (int i = 0; i < FAMILIES; i++) {
-		struct queue *q = &d->queue[(d->turn + i) % FAMILIES];
+	struct queue *q = &d->queue[d->turn];
 
-		if (q->tried < q->n) {
-			d->turn = (d->turn + i + 1) % FAMILIES;
-			return &q->addrs[q->tried++];
-		}
-	}
-	return NULL;
+	if (q->tried == q->n)
+		q = &d->queue[FAMILIES - 1 - d->turn];
+	d->turn = q == &d->queue[V6] ? V4 : V6;
+	return &q->addrs[q->tried++];
 }
 
 /* Start attempts until one is under way, and see to it that the next gets its turn. */
 static void advance(struct dialer *d)
 {
 	const union address *to;
-	struct attempt *a;
 	int err;
 
 	loop_stop_timer(d->loop, &d->next);
-	while ((a = free_slot(d)) != NULL && (to = next_address(d)) != NULL) {
-		err = attempt_start(a, to);
+	while (is_left(d)) {
+		to = next_address(d);
+		err = attempt_start(get_slot(d), to);
 		if (err == 0) {
 			loop_start_timer(d->loop, &d->next, ATTEMPT_DELAY_MS);
 			return;
 		}
 		attempt_failed(d, to, err);
 	}
-	if (d->last && d->under_way == 0)
+	if (d->under_way > 0)
+		return;
+	if (d->last)
 		d->done(d->arg, d->err, NULL);
+	else if (dialer_has_address(d))
+		loop_start_timer(d->loop, &d->next, MORE_WAIT_MS);
 }
 
 static void attempt_ready(struct watch *w, uint32_t events)
@@ -178,6 +202,8 @@ static void attempt_ready(struct watch *w, uint32_t events)
 	(void)events;
 	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
+	if (err == 0 && tcp_is_own_peer(w->fd, &a->to))
+		err = ECONNREFUSED;
 	if (err != 0) {
 		attempt_close(a);
 		attempt_failed(d, &a->to, -err);
@@ -190,7 +216,12 @@ static void attempt_ready(struct watch *w, uint32_t events)
 
 static void turn_came(struct timer *t)
 {
-	advance(LOOP_OWNER(t, struct dialer, next));
+	struct dialer *d = LOOP_OWNER(t, struct dialer, next);
+
+	/* All have failed, and no more came. */
+	if (d->under_way == 0 && !is_left(d))
+		d->last = true;
+	advance(d);
 }
 
 struct dialer *dialer_new(struct loop *loop, void (*done)(void *arg, int err, struct watch *sock),
@@ -229,6 +260,8 @@ void dialer_add(struct dialer *d, const union address *addrs, size_t n, bool las
 		q = &d->queue[addrs[i].sa.sa_family == AF_INET6 ? V6 : V4];
 		if (q->n < DIALER_ADDRESSES_MAX)
 			q->addrs[q->n++] = addrs[i];
+		else
+			log_attempt(&addrs[i], "one of too many addresses, not tried");
 	}
 	d->last = last;
 	if (last && !dialer_has_address(d))

@@ -1,7 +1,7 @@
 /*
  * From addresses to one connected socket (RFC 8305): families take turns, the next address is tried
- * when one fails or has not answered after 250 ms, the first to connect wins. Addresses may come in
- * while it runs.
+ * when one fails or has not answered after 250 ms, the first to connect wins. With too many
+ * under way the oldest makes room for the next. Addresses may come in while it runs.
  */
 #ifndef SERVER_DIALER_H
 #define SERVER_DIALER_H
@@ -9,7 +9,7 @@
 #include "address.h"
 #include "loop.h"
 
-#define DIALER_ADDRESSES_MAX 16 /* of one family; more are ignored */
+#define DIALER_ADDRESSES_MAX 32 /* of one family; more are logged and left out */
 #define DIALER_ATTEMPTS_MAX  8  /* under way at once */
 
 struct dialer;
@@ -33,7 +33,7 @@ void dialer_free(struct dialer *d); /* closes what is under way; NULL is fine */
  */
 void dialer_add(struct dialer *d, const union address *addrs, size_t n, bool last, int err);
 
-/* Has it got any address yet. */
+/* Has it got any address yet. Where all have failed and more may come, it waits for them 2.5 s. */
 bool dialer_has_address(const struct dialer *d);
 
 /* The deadline came: the failure to report, with all that is under way counted as timed out. */

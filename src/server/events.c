@@ -8,6 +8,8 @@
 static enum events_level events_level = EVENTS_NORMAL;
 static uint64_t events_lost;
 
+#define SELDOM_MS 60000
+
 void events_init(enum events_level level)
 {
 	events_level = level;
@@ -57,19 +59,34 @@ static void put_quoted(struct event *e, const char *value, size_t len)
 	put(e, "\"", 1);
 }
 
-void event_octets(struct event *e, const char *key, const char *value, size_t len)
+static bool all_plain(const char *value, size_t len)
 {
-	bool plain = len > 0;
+	for (size_t i = 0; i < len; i++)
+		if (!is_plain((unsigned char)value[i]))
+			return false;
+	return len > 0;
+}
 
-	for (size_t i = 0; i < len && plain; i++)
-		plain = is_plain((unsigned char)value[i]);
+static void put_key(struct event *e, const char *key)
+{
 	put(e, " ", 1);
 	put(e, key, strlen(key));
 	put(e, "=", 1);
-	if (plain)
+}
+
+void event_octets(struct event *e, const char *key, const char *value, size_t len)
+{
+	put_key(e, key);
+	if (all_plain(value, len))
 		put(e, value, len);
 	else
 		put_quoted(e, value, len);
+}
+
+void event_value(struct event *e, const char *key, const char *value)
+{
+	put_key(e, key);
+	put(e, value, strlen(value));
 }
 
 void event_text(struct event *e, const char *key, const char *value)
@@ -85,9 +102,30 @@ void event_number(struct event *e, const char *key, uint64_t value)
 	event_text(e, key, text);
 }
 
+char *event_endpoint_text(const struct endpoint *ep, char buf[EVENT_ENDPOINT_MAX])
+{
+	char raw[ENDPOINT_NAME_MAX + sizeof(":65535")];
+	struct event e;
+	int len;
+
+	if (ep->kind != ENDPOINT_NAME)
+		return endpoint_format(ep, buf, EVENT_ENDPOINT_MAX);
+	e.len = 0;
+	len = snprintf(raw, sizeof(raw), "%s:%u", ep->name, ep->port);
+	if (all_plain(raw, (size_t)len) && !strchr(ep->name, ':'))
+		put(&e, raw, (size_t)len);
+	else
+		put_quoted(&e, raw, (size_t)len);
+	memcpy(buf, e.buf, e.len);
+	buf[e.len] = '\0';
+	return buf;
+}
+
 void event_endpoint(struct event *e, const char *key, const struct endpoint *ep)
 {
-	event_text(e, key, ENDPOINT_TEXT(ep));
+	char text[EVENT_ENDPOINT_MAX];
+
+	event_value(e, key, event_endpoint_text(ep, text));
 }
 
 void event_address(struct event *e, const char *key, const union address *a)
@@ -125,4 +163,12 @@ void event_warn(const char *what, const char *reason)
 	if (reason)
 		event_text(&e, "reason", reason);
 	event_end(&e);
+}
+
+bool events_due(int64_t *next_ms, int64_t now_ms)
+{
+	if (now_ms < *next_ms)
+		return false;
+	*next_ms = now_ms + SELDOM_MS;
+	return true;
 }

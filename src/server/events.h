@@ -8,6 +8,7 @@
 
 #include "address.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,9 +32,18 @@ void event_begin(struct event *e, const char *name);
 void event_text(struct event *e, const char *key, const char *value);
 void event_octets(struct event *e, const char *key, const char *value, size_t len);
 void event_number(struct event *e, const char *key, uint64_t value);
+/* A name goes in raw, and is quoted also where it holds a colon. */
 void event_endpoint(struct event *e, const char *key, const struct endpoint *ep);
 void event_address(struct event *e, const char *key, const union address *a);
 void event_end(struct event *e);
+
+/* The value alone, as event_endpoint() writes it, for event_value(). Returns @buf. */
+#define EVENT_ENDPOINT_MAX (4 * ENDPOINT_NAME_MAX + 16)
+char *event_endpoint_text(const struct endpoint *ep, char buf[EVENT_ENDPOINT_MAX]);
+void event_value(struct event *e, const char *key, const char *value);
+
+/* Is it time for a complaint that may be made once a minute only; @next_ms starts as 0. */
+bool events_due(int64_t *next_ms, int64_t now_ms);
 
 /* "warning what=... reason=..."; @reason may be NULL. */
 void event_warn(const char *what, const char *reason);

@@ -35,6 +35,11 @@ void handshake_free(struct handshake *hs)
 	free(hs);
 }
 
+const char *handshake_stage(const struct handshake *hs)
+{
+	return hs->dialer && !dialer_has_address(hs->dialer) ? "resolve" : "connect";
+}
+
 bool handshake_has_output(const struct handshake *hs)
 {
 	size_t len;
@@ -74,7 +79,7 @@ static void event_session(struct event *e, const char *name, const struct sessio
 	event_number(e, "version", rq->version);
 	if (rq->version == SOCKS4_VERSION && rq->user_len > 0)
 		event_octets(e, "user", rq->user, rq->user_len);
-	event_text(e, "target", s->where);
+	event_value(e, "target", s->where);
 }
 
 static void log_open(const struct session *s)
@@ -138,8 +143,10 @@ static void succeed(struct session *s, struct watch *sock)
 	s->hs->dialer = NULL;
 	address_of_socket(&own, s->target.fd);
 	address_to_endpoint(&own, &bnd);
-	log_open(s);
 	server_answer(&s->hs->socks, 0, &bnd);
+	/* The client first, the log then. Where the client is dead, the tunnel finds out. */
+	(void)handshake_flush(s->hs, s->client.fd);
+	log_open(s);
 	session_tunnel(s);
 }
 
@@ -149,10 +156,8 @@ static void dialled(void *arg, int err, struct watch *sock)
 
 	if (err == 0)
 		succeed(s, sock);
-	else if (dialer_has_address(s->hs->dialer))
-		fail_with(s, "connect", err, NULL);
 	else
-		fail_with(s, "resolve", err, s->hs->why);
+		fail_with(s, handshake_stage(s->hs), err, s->hs->why);
 }
 
 static void resolved(void *arg, const struct resolver_answer *a)
@@ -161,7 +166,8 @@ static void resolved(void *arg, const struct resolver_answer *a)
 
 	if (a->last) {
 		s->hs->lookup = NULL;
-		s->hs->why = a->why;
+		/* That of one family means nothing where the other had addresses. */
+		s->hs->why = dialer_has_address(s->hs->dialer) ? NULL : a->why;
 	}
 	dialer_add(s->hs->dialer, a->addrs, a->n, a->last, a->err);
 }
@@ -180,7 +186,7 @@ static void carry_out(struct session *s)
 	const struct server_request *rq = server_request(&hs->socks);
 	union address to;
 
-	s->where = strdup(ENDPOINT_TEXT(&rq->dst));
+	s->where = strdup(event_endpoint_text(&rq->dst, (char[EVENT_ENDPOINT_MAX]){ 0 }));
 	if (!s->where) {
 		fail_with(s, "request", -ENOMEM, NULL);
 		return;
@@ -202,7 +208,7 @@ static void carry_out(struct session *s)
 	}
 	if (rq->dst.kind == ENDPOINT_NAME) {
 		resolver_start(s->worker->resolver, rq->dst.name, rq->dst.name_len, rq->dst.port,
-		               resolved, s, &hs->lookup);
+		               &s->from, resolved, s, &hs->lookup);
 		return;
 	}
 	address_from_endpoint(&to, &rq->dst);
@@ -249,11 +255,13 @@ static void feed(struct session *s, const uint8_t *buf, size_t len)
 		session_refuse(s);
 		return;
 	}
+	/* The method is told before a dial, which may take its time. */
+	if (handshake_flush(s->hs, s->client.fd) < 0) {
+		session_end(s, "the client is gone");
+		return;
+	}
 	if (ev == SERVER_MORE) {
-		if (handshake_flush(s->hs, s->client.fd) < 0)
-			session_end(s, "the client is gone");
-		else
-			session_wait(s);
+		session_wait(s);
 		return;
 	}
 	/* Early data: what came behind the request is the peer's. */

@@ -22,6 +22,9 @@ struct handshake {
 struct handshake *handshake_new(void);
 void handshake_free(struct handshake *hs); /* NULL is fine */
 
+/* What it is about after the request: "resolve" or "connect". */
+const char *handshake_stage(const struct handshake *hs);
+
 /* Does the machine have octets to send. */
 bool handshake_has_output(const struct handshake *hs);
 

@@ -1,10 +1,10 @@
 #include "listener.h"
 
 #include "session.h"
+#include "tcp.h"
 
 #include <base/endpoint.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,10 +42,8 @@ static void step_back(struct listener *l, int err)
 {
 	(void)loop_want(&l->worker->loop, &l->sock, EPOLLERR);
 	loop_start_timer(&l->worker->loop, &l->pause, PAUSE_MS);
-	if (l->complained)
-		return;
-	l->complained = true;
-	event_warn("no room for more clients, they wait", strerror(err));
+	if (events_due(&l->complaint_ms, l->worker->loop.now_ms))
+		event_warn("no room for more clients, they wait", strerror(err));
 }
 
 static void pause_over(struct timer *t)
@@ -53,6 +51,25 @@ static void pause_over(struct timer *t)
 	struct listener *l = LOOP_OWNER(t, struct listener, pause);
 
 	(void)loop_want(&l->worker->loop, &l->sock, EPOLLIN);
+}
+
+/* Does accept(2) tell of one client that is gone, and not of a state that lasts. */
+static bool is_one_clients(int err)
+{
+	switch (err) {
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case ENOPROTOOPT:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void listener_ready(struct watch *w, uint32_t events)
@@ -69,15 +86,12 @@ static void listener_ready(struct watch *w, uint32_t events)
 		fd = accept4(w->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && errno == EAGAIN)
 			return;
-		if (fd < 0 &&
-		    (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+		if (fd < 0 && is_one_clients(errno))
+			continue;
+		if (fd < 0) {
 			step_back(l, errno);
 			return;
 		}
-		/* The others are the fault of that one client, which is gone (accept(2)). */
-		if (fd < 0)
-			continue;
-		l->complained = false;
 		if (!is_allowed(l, &from)) {
 			refuse(&from);
 			close(fd);
@@ -103,8 +117,7 @@ static void set_options(int fd, int family)
 	static const int on = 1;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	tcp_set_options(fd);
 	/* [::] is IPv6 alone, so that it can stand beside 0.0.0.0. */
 	if (family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
@@ -151,13 +164,15 @@ void listener_announce(const struct listener *l)
 	struct endpoint ep;
 	char text[ENDPOINT_TEXT_MAX];
 	struct event e;
+	const char *colon;
 	size_t len;
 
 	address_of_socket(&at, l->sock.fd);
 	address_to_endpoint(&at, &ep);
 	endpoint_format(&ep, text, sizeof(text));
 	/* The address without the port: "127.0.0.1", "::1". */
-	len = (size_t)(strrchr(text, ':') - text);
+	colon = strrchr(text, ':');
+	len = colon ? (size_t)(colon - text) : strlen(text);
 	event_begin(&e, "listening");
 	if (text[0] == '[')
 		event_octets(&e, "address", text + 1, len - 2);

@@ -12,7 +12,7 @@ struct listener {
 	struct worker *worker;
 	struct timer pause; /* runs while no client is accepted for want of descriptors or memory */
 	bool loopback;      /* only this machine can reach it */
-	bool complained;    /* of the shortage that lasts */
+	int64_t complaint_ms; /* see events_due() */
 	struct listener *prev, *next;
 };
 

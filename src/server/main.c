@@ -44,18 +44,34 @@ static void signals_ready(struct watch *w, uint32_t events)
 	}
 }
 
+/* Those that signals_ready() takes. */
+static void signals_set(sigset_t *mask)
+{
+	sigemptyset(mask);
+	sigaddset(mask, SIGTERM);
+	sigaddset(mask, SIGINT);
+	sigaddset(mask, SIGHUP);
+}
+
+/*
+ * From the first moment on, so that none that comes during the start is the default's to deal
+ * with.
+ */
+static void signals_block(void)
+{
+	sigset_t mask;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	signals_set(&mask);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+}
+
 /* 0 or a negative errno. */
 static int signals_start(struct signals *s, struct worker *w)
 {
 	sigset_t mask;
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-		return -errno;
+	signals_set(&mask);
 	s->worker = w;
 	s->fd.ready = signals_ready;
 	s->fd.fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -117,6 +133,7 @@ int main(int argc, char **argv)
 	struct worker *worker;
 	int status;
 
+	signals_block();
 	fill_standard_fds();
 	status = options_parse(&options, argc, argv);
 	if (status >= 0) {
@@ -124,6 +141,8 @@ int main(int argc, char **argv)
 		return status;
 	}
 	events_init(options.log);
+	if (options_allow_is_idle(&options))
+		event_warn("--allow has no effect", "every listener is on loopback");
 	raise_fd_limit();
 	status = 1;
 	worker = calloc(1, sizeof(*worker));

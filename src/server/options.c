@@ -79,8 +79,9 @@ static int add_allowed(struct options *o, const char *text)
 	if (err == -ENOMEM)
 		return no_memory();
 	if (err < 0)
-		return bad("--allow", text,
-		           "ADDR or ADDR/BITS, such as 192.168.0.0/16 or fd00::/8");
+		return bad(
+			"--allow", text,
+			"ADDR or ADDR/BITS without a %scope, such as 192.168.0.0/16 or fd00::/8");
 	return -1;
 }
 
@@ -91,11 +92,12 @@ static int add_nameserver(struct options *o, const char *text)
 	char one[ENDPOINT_TEXT_MAX];
 	char *grown;
 
-	if (endpoint_parse_ip(&ep, text) == 0)
+	if (!strchr(text, '%') && endpoint_parse_ip(&ep, text) == 0)
 		ep.port = DNS_PORT;
-	else if (endpoint_parse(&ep, text) < 0 || ep.kind == ENDPOINT_NAME || ep.port == 0)
+	else if (strchr(text, '%') || endpoint_parse(&ep, text) < 0 || ep.kind == ENDPOINT_NAME ||
+	         ep.port == 0)
 		return bad("--nameserver", text,
-		           "ADDR or ADDR:PORT, such as 192.0.2.53 or [::1]:5353");
+		           "ADDR or ADDR:PORT without a %scope, such as 192.0.2.53 or [::1]:5353");
 	endpoint_format(&ep, one, sizeof(one));
 	room = strlen(one) + 2;
 	grown = realloc(o->nameservers, len + room);
@@ -106,17 +108,37 @@ static int add_nameserver(struct options *o, const char *text)
 	return -1;
 }
 
+/* "15" or "0.25", nothing else, in milliseconds; -1 for all that is not from 0.001 to 86400. */
+static int parse_seconds(const char *text)
+{
+	const char *p = text;
+	int ms = 0;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		ms = ms * 10 + (*p - '0');
+		if (ms > SECONDS_MAX)
+			return -1;
+	}
+	if (p == text)
+		return -1;
+	ms *= 1000;
+	if (*p == '.') {
+		p++;
+		if (*p < '0' || *p > '9')
+			return -1;
+		for (int unit = 100; *p >= '0' && *p <= '9'; p++, unit /= 10)
+			ms += unit * (*p - '0');
+	}
+	return *p == '\0' && ms > 0 && ms <= SECONDS_MAX * 1000 ? ms : -1;
+}
+
 static int set_seconds(int *ms, const char *option, const char *text)
 {
-	char *end;
-	double v;
+	int v = parse_seconds(text);
 
-	errno = 0;
-	v = strtod(text, &end);
-	/* Written so that a NaN fails too. */
-	if (end == text || *end != '\0' || errno != 0 || !(v >= 0.001 && v <= SECONDS_MAX))
-		return bad(option, text, "seconds, more than 0 and at most 86400");
-	*ms = (int)(v * 1000 + 0.5);
+	if (v < 0)
+		return bad(option, text, "seconds, from 0.001 to 86400, such as 15 or 0.5");
+	*ms = v;
 	return -1;
 }
 
@@ -132,11 +154,9 @@ static int refuse_open(const struct options *o)
 		if (endpoint_is_loopback(&ep))
 			continue;
 		fprintf(stderr,
-		        "socksifyd: --listen \"%s\": not on loopback, and nothing says who may be "
-		        "a "
-		        "client: everyone who reaches it could use this proxy. Say --allow CIDR, "
-		        "such as "
-		        "--allow 192.168.0.0/16, or listen on 127.0.0.1\n",
+		        "socksifyd: --listen \"%s\": not on loopback, and nothing says who may "
+		        "be a client: everyone who reaches it could use this proxy. Say --allow "
+		        "CIDR, such as --allow 192.168.0.0/16, or listen on 127.0.0.1\n",
 		        ENDPOINT_TEXT(&ep));
 		return OPTIONS_BAD;
 	}
@@ -189,6 +209,9 @@ int options_parse(struct options *o, int argc, char **argv)
 		.drain_ms = 10000,
 		.log = EVENTS_NORMAL,
 	};
+	/* getopt puts this before its complaints: the program, not the path to it. */
+	if (argc > 0)
+		argv[0] = (char *)(uintptr_t) "socksifyd";
 	while ((c = getopt_long(argc, argv, "l:a:qvhV", long_options, NULL)) != -1) {
 		status = parse_one(o, c);
 		if (status >= 0)
@@ -202,6 +225,18 @@ int options_parse(struct options *o, int argc, char **argv)
 	if (o->n_listen == 0 && (status = add_listener(o, "127.0.0.1:1080")) >= 0)
 		return status;
 	return refuse_open(o);
+}
+
+bool options_allow_is_idle(const struct options *o)
+{
+	struct endpoint ep;
+
+	for (size_t i = 0; i < o->n_listen; i++) {
+		address_to_endpoint(&o->listen[i], &ep);
+		if (!endpoint_is_loopback(&ep))
+			return false;
+	}
+	return o->allow.n > 0;
 }
 
 void options_fini(struct options *o)

@@ -28,6 +28,8 @@ struct options {
  * Returns -1 to go on, else the status to exit with.
  */
 int options_parse(struct options *o, int argc, char **argv);
+/* Is there an --allow, and no listener that it could apply to. */
+bool options_allow_is_idle(const struct options *o);
 void options_fini(struct options *o);
 
 #endif

@@ -146,6 +146,12 @@ static int pump(struct relay *r, const int fd[2], enum relay_side from, uint8_t 
 	return 0;
 }
 
+void relay_only_to(struct relay *r, enum relay_side to)
+{
+	r->way[to].st = RELAY_WAY_OVER;
+	r->way[other(to)].st = RELAY_WAY_ENDED;
+}
+
 static enum relay_res result(const struct relay *r)
 {
 	bool reset = r->reset[RELAY_CLIENT] || r->reset[RELAY_TARGET];

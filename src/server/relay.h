@@ -46,6 +46,12 @@ void relay_fini(struct relay *r);
  */
 int relay_hold(struct relay *r, enum relay_side from, const void *buf, size_t len);
 
+/*
+ * There is no tunnel: nothing is read any more; what is queued for @to goes out, and then the
+ * end.
+ */
+void relay_only_to(struct relay *r, enum relay_side to);
+
 /* Write what is queued, before the first event. @fd by side. */
 enum relay_res relay_flush(struct relay *r, const int fd[2]);
 

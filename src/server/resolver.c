@@ -1,185 +1,101 @@
+/*
+ * How it works: a look-up asks for two types of record side by side and tells its asker what
+ * came first, IPv4 after a moment's wait for IPv6. A look-up that is cancelled lives on,
+ * silent, until DNS has answered it or c-ares gives up: c-ares can't take a single query back.
+ * Hence the limits.
+ */
 #include "resolver.h"
 
-#include "events.h"
+#include "channel.h"
+#include "hostsfile.h"
+#include "source.h"
 
-#include <ares.h>
-#include <config/hosts.h>
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/time.h>
-#include <utlist.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define HOSTS_SYSTEM        "/etc/hosts"
-#define QUERY_TIMEOUT_MS    2500 /* for the first try; c-ares lengthens it */
+#define RESOLV_CONF         "/etc/resolv.conf"
+#define RESOLV_CONF_AGE_MS  1000 /* it is looked at no more often */
+#define QUERY_TIMEOUT_MS    2000 /* for the first try; c-ares doubles it each time */
 #define QUERY_TRIES         3
 #define RESOLUTION_DELAY_MS 50 /* RFC 8305 section 3 */
-
-/* One hosts(5) file, as it was read last. */
-struct hosts_file {
-	const char *path;
-	struct hosts *hosts; /* NULL: there is none */
-	bool complained;     /* that it can't be read again */
-};
-
-/* One of c-ares' sockets. */
-struct query_socket {
-	struct watch watch;
-	struct resolver *resolver;
-	struct query_socket *prev, *next;
-};
+/*
+ * After one type's "no such name", which holds for both, but some servers give for a type that they
+ * don't know: time for a second try of the other.
+ */
+#define DOUBT_MS 2500
 
 struct resolver {
 	struct loop *loop;
-	struct timer timeout; /* c-ares' own time-outs and retries */
-	ares_channel channel;
-	struct query_socket *sockets;
-	struct hosts_file given, system;
+	struct channel_params params;
+	struct channel *channel;  /* the one that is asked */
+	struct channel *channels; /* and those that were, before resolv.conf changed */
+	struct stat resolv_conf;
+	int64_t resolv_conf_due_ms; /* when to look at it again */
+	struct hostsfile given, system;
+	unsigned lookups;
+	struct source *sources;
 };
+
+enum { AAAA, A, TYPES };
 
 struct lookup {
 	struct resolver *resolver;
-	void (*told)(void *arg, const struct resolver_answer *a); /* NULL: cancelled */
+	struct source *source;
+	void (*told)(void *arg, const struct resolver_answer *a); /* NULL: cancelled, or all told */
 	void *arg;
-	uint16_t port;
 	unsigned pending; /* queries, and one for resolver_start() itself */
 	bool found;       /* any address at all */
-	int status;       /* c-ares' word on the failure that tells more */
+	bool in_doubt;    /* ->delay is DOUBT_MS */
+	int err;          /* the failure that tells more */
+	const char *why;
 	struct timer delay;
+	struct query query[TYPES];
 	size_t n_kept;
 	union address kept[RESOLVER_ADDRESSES_MAX]; /* IPv4 that waits a moment for IPv6 */
 };
 
-/* The hosts files */
+/* The channel, and resolv.conf */
 
-static int hosts_read(struct hosts_file *f)
+static bool same_file(const struct stat *a, const struct stat *b)
 {
-	unsigned bad_line = 0;
-	struct hosts *fresh = hosts_load(f->path, &bad_line);
-	struct event e;
-
-	if (!fresh)
-		return errno ? -errno : -EIO;
-	hosts_free(f->hosts);
-	f->hosts = fresh;
-	f->complained = false;
-	if (bad_line > 0) {
-		event_begin(&e, "warning");
-		event_text(&e, "what", "a line is not ADDRESS NAME...");
-		event_text(&e, "file", f->path);
-		event_number(&e, "line", bad_line);
-		event_end(&e);
-	}
-	return 0;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* Keep the old contents where the new can't be read, and say so once. */
-static void hosts_read_again(struct hosts_file *f)
+/* c-ares falls back on 127.0.0.1 without a word where it can't read it, or waits on a FIFO. */
+static bool resolv_conf_is_readable(struct stat *st)
 {
-	struct event e;
-	int err = hosts_read(f);
+	int fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool ok = fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode);
 
-	if (err == 0 || !f->hosts || f->complained)
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Where resolv.conf can't be read now the servers that it named before stay. */
+static void channel_refresh(struct resolver *r, bool anyway)
+{
+	struct channel *fresh;
+	struct stat now;
+
+	if (r->params.nameservers || (!anyway && r->loop->now_ms < r->resolv_conf_due_ms))
 		return;
-	f->complained = true;
-	event_begin(&e, "warning");
-	event_text(&e, "what", "the hosts file can't be read again, its old contents stay");
-	event_text(&e, "file", f->path);
-	event_text(&e, "reason", strerror(-err));
-	event_end(&e);
-}
-
-static size_t hosts_ask(struct hosts_file *f, const char *name, size_t len, uint16_t port,
-                        union address *out)
-{
-	struct endpoint eps[RESOLVER_ADDRESSES_MAX];
-	size_t n;
-
-	if (!f->path)
-		return 0;
-	if (!f->hosts || !hosts_is_current(f->hosts))
-		hosts_read_again(f);
-	if (!f->hosts)
-		return 0;
-	n = hosts_find(f->hosts, name, len, AF_UNSPEC, eps, RESOLVER_ADDRESSES_MAX);
-	for (size_t i = 0; i < n; i++) {
-		eps[i].port = port;
-		address_from_endpoint(&out[i], &eps[i]);
-	}
-	return n;
-}
-
-/* c-ares' sockets and time-outs, in our loop */
-
-static void timeout_set(struct resolver *r)
-{
-	struct timeval tv;
-
-	if (!ares_timeout(r->channel, NULL, &tv)) {
-		loop_stop_timer(r->loop, &r->timeout);
+	r->resolv_conf_due_ms = r->loop->now_ms + RESOLV_CONF_AGE_MS;
+	if (!anyway && (stat(RESOLV_CONF, &now) < 0 || same_file(&now, &r->resolv_conf)))
 		return;
-	}
-	/* Rounded up, or the loop would spin through the last millisecond. */
-	loop_start_timer(r->loop, &r->timeout,
-	                 (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
-}
-
-static void timeout_came(struct timer *t)
-{
-	struct resolver *r = LOOP_OWNER(t, struct resolver, timeout);
-
-	ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	timeout_set(r);
-}
-
-static void socket_ready(struct watch *w, uint32_t events)
-{
-	struct query_socket *q = LOOP_OWNER(w, struct query_socket, watch);
-	struct resolver *r = q->resolver;
-	int fd = w->fd;
-
-	/* The socket may be closed, and @q freed, within. */
-	ares_process_fd(r->channel, events & ~(uint32_t)EPOLLOUT ? fd : ARES_SOCKET_BAD,
-	                events & EPOLLOUT ? fd : ARES_SOCKET_BAD);
-	timeout_set(r);
-}
-
-static struct query_socket *socket_find(struct resolver *r, int fd)
-{
-	struct query_socket *q;
-
-	for (q = r->sockets; q; q = q->next)
-		if (q->watch.fd == fd)
-			return q;
-	return NULL;
-}
-
-/* c-ares tells what it wants to know of a socket; neither means that it is about to close it. */
-static void socket_changed(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	struct resolver *r = arg;
-	struct query_socket *q = socket_find(r, fd);
-
-	if (!readable && !writable) {
-		if (!q)
-			return;
-		loop_forget(r->loop, &q->watch);
-		DL_DELETE(r->sockets, q);
-		free(q);
+	if (!resolv_conf_is_readable(&now) || channel_new(&fresh, &r->channels, &r->params) < 0)
 		return;
-	}
-	if (!q) {
-		/* Without memory for it the query times out. */
-		q = calloc(1, sizeof(*q));
-		if (!q)
-			return;
-		q->resolver = r;
-		q->watch = (struct watch){ .fd = fd, .ready = socket_ready };
-		DL_APPEND(r->sockets, q);
-	}
-	(void)loop_want(r->loop, &q->watch, (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0));
+	channel_retire(r->channel);
+	r->channel = fresh;
+	r->resolv_conf = now;
 }
 
 /* Look-ups */
@@ -189,6 +105,8 @@ static void lookup_unref(struct lookup *lk)
 	if (lk->pending > 0)
 		return;
 	loop_stop_timer(lk->resolver->loop, &lk->delay);
+	source_put(&lk->resolver->sources, lk->source);
+	lk->resolver->lookups--;
 	free(lk);
 }
 
@@ -203,76 +121,78 @@ void lookup_cancel(struct lookup *lk)
 static void lookup_tell(struct lookup *lk, bool last)
 {
 	struct resolver_answer a = { .addrs = lk->kept, .n = lk->n_kept, .last = last };
+	void (*told)(void *, const struct resolver_answer *) = lk->told;
 
 	loop_stop_timer(lk->resolver->loop, &lk->delay);
-	if (!lk->told)
+	if (!told)
 		return;
 	if (last && !lk->found) {
-		a.err = lk->status == ARES_ENOMEM ? -ENOMEM : -EHOSTUNREACH;
-		a.why = ares_strerror(lk->status);
+		a.err = lk->err == -ENOENT || lk->err == -ENODATA ? -EHOSTUNREACH : lk->err;
+		a.why = lk->why;
 	}
 	lk->n_kept = 0;
-	lk->told(lk->arg, &a);
+	if (last)
+		lk->told = NULL;
+	told(lk->arg, &a);
 }
 
 static void delay_over(struct timer *t)
 {
-	lookup_tell(LOOP_OWNER(t, struct lookup, delay), false);
+	struct lookup *lk = LOOP_OWNER(t, struct lookup, delay);
+
+	lookup_tell(lk, lk->in_doubt);
 }
 
-static bool keep(struct lookup *lk, const struct ares_addrinfo *ai)
+static void keep(struct lookup *lk, const union address *addrs, size_t n)
 {
-	bool any_ipv6 = false;
-	union address *a;
+	size_t room = RESOLVER_ADDRESSES_MAX - lk->n_kept;
 
-	for (const struct ares_addrinfo_node *n = ai->nodes; n; n = n->ai_next) {
-		if (lk->n_kept == RESOLVER_ADDRESSES_MAX)
-			break;
-		if (n->ai_family != AF_INET && n->ai_family != AF_INET6)
-			continue;
-		a = &lk->kept[lk->n_kept++];
-		memset(a, 0, sizeof(*a));
-		memcpy(a, n->ai_addr, n->ai_family == AF_INET ? sizeof(a->in) : sizeof(a->in6));
-		any_ipv6 |= n->ai_family == AF_INET6;
-		lk->found = true;
-	}
-	return any_ipv6;
+	n = n < room ? n : room;
+	memcpy(lk->kept + lk->n_kept, addrs, n * sizeof(*addrs));
+	lk->n_kept += n;
+	lk->found = true;
 }
 
-static void query_done(void *arg, int status, int timeouts, struct ares_addrinfo *ai)
+static void wait_for_the_other(struct lookup *lk, bool in_doubt)
 {
-	struct lookup *lk = arg;
-	bool any_ipv6 = false;
+	if (!lk->told)
+		return;
+	lk->in_doubt = in_doubt;
+	loop_start_timer(lk->resolver->loop, &lk->delay, in_doubt ? DOUBT_MS : RESOLUTION_DELAY_MS);
+}
 
-	(void)timeouts;
+static void answered(struct lookup *lk, bool ipv6, const union address *addrs, size_t n, int err,
+                     const char *why)
+{
 	lk->pending--;
-	if (status == ARES_SUCCESS && ai)
-		any_ipv6 = keep(lk, ai);
-	else if (lk->status == ARES_SUCCESS || lk->status == ARES_ENODATA)
-		lk->status = status;
-	if (ai)
-		ares_freeaddrinfo(ai);
+	if (n > 0)
+		keep(lk, addrs, n);
+	else if (lk->err == 0 || lk->err == -ENODATA) {
+		lk->err = err;
+		lk->why = why;
+	}
 	/* resolver_start() holds one itself, and tells on its own. */
 	if (lk->pending == 0)
 		lookup_tell(lk, true);
-	else if (any_ipv6)
+	else if (n > 0 && ipv6)
 		lookup_tell(lk, false);
-	else if (lk->n_kept > 0 && lk->told)
-		loop_start_timer(lk->resolver->loop, &lk->delay, RESOLUTION_DELAY_MS);
+	else if (n > 0)
+		wait_for_the_other(lk, false);
+	else if (err == -ENOENT)
+		wait_for_the_other(lk, true);
 	lookup_unref(lk);
 }
 
-static void query(struct lookup *lk, const char *name, int family)
+static void aaaa_answered(struct query *q, const union address *addrs, size_t n, int err,
+                          const char *why)
 {
-	char port[8];
-	const struct ares_addrinfo_hints hints = {
-		.ai_flags = ARES_AI_NUMERICSERV | ARES_AI_NOSORT,
-		.ai_family = family,
-		.ai_socktype = SOCK_STREAM,
-	};
+	answered(LOOP_OWNER(q, struct lookup, query[AAAA]), true, addrs, n, err, why);
+}
 
-	snprintf(port, sizeof(port), "%u", lk->port);
-	ares_getaddrinfo(lk->resolver->channel, name, port, &hints, query_done, lk);
+static void a_answered(struct query *q, const union address *addrs, size_t n, int err,
+                       const char *why)
+{
+	answered(LOOP_OWNER(q, struct lookup, query[A]), false, addrs, n, err, why);
 }
 
 /* RFC 6761 section 6.3: these never go to DNS. */
@@ -312,7 +232,50 @@ static size_t loopback(uint16_t port, union address out[2])
 	return 2;
 }
 
+/* The addresses of a name that needs no DNS. */
+static size_t ask_here(struct resolver *r, const char *name, size_t len, uint16_t port,
+                       union address *out)
+{
+	size_t n = hostsfile_find(&r->given, name, len, port, out, RESOLVER_ADDRESSES_MAX);
+
+	if (n == 0 && is_localhost(name, len))
+		n = loopback(port, out);
+	if (n == 0)
+		n = hostsfile_find(&r->system, name, len, port, out, RESOLVER_ADDRESSES_MAX);
+	return n;
+}
+
+/* NULL with the failure in @a. */
+static struct lookup *lookup_new(struct resolver *r, const union address *from,
+                                 struct resolver_answer *a)
+{
+	struct lookup *lk;
+
+	a->err = -ENOBUFS;
+	a->why = "too many names are being looked up";
+	if (r->lookups >= RESOLVER_LOOKUPS_MAX)
+		return NULL;
+	lk = calloc(1, sizeof(*lk));
+	if (!lk) {
+		a->err = -ENOMEM;
+		a->why = "out of memory";
+		return NULL;
+	}
+	lk->source = source_get(&r->sources, from, RESOLVER_SOURCE_LOOKUPS_MAX);
+	if (!lk->source) {
+		free(lk);
+		return NULL;
+	}
+	r->lookups++;
+	lk->resolver = r;
+	lk->delay.due = delay_over;
+	lk->query[AAAA].answered = aaaa_answered;
+	lk->query[A].answered = a_answered;
+	return lk;
+}
+
 void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t port,
+                    const union address *from,
                     void (*told)(void *arg, const struct resolver_answer *a), void *arg,
                     struct lookup **slot)
 {
@@ -321,36 +284,25 @@ void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t p
 	struct lookup *lk;
 
 	*slot = NULL;
-	a.n = hosts_ask(&r->given, name, len, port, here);
-	if (a.n == 0 && is_localhost(name, len))
-		a.n = loopback(port, here);
-	if (a.n == 0)
-		a.n = hosts_ask(&r->system, name, len, port, here);
+	a.n = ask_here(r, name, len, port, here);
 	if (a.n > 0) {
 		told(arg, &a);
 		return;
 	}
 	a.err = -EHOSTUNREACH;
 	a.why = "not a valid name";
-	if (!is_askable(name, len)) {
-		told(arg, &a);
-		return;
-	}
-	lk = calloc(1, sizeof(*lk));
+	lk = is_askable(name, len) ? lookup_new(r, from, &a) : NULL;
 	if (!lk) {
-		a.err = -ENOMEM;
-		a.why = "out of memory";
 		told(arg, &a);
 		return;
 	}
-	*lk = (struct lookup){
-		.resolver = r, .told = told, .arg = arg, .port = port, .pending = 3
-	};
-	lk->delay.due = delay_over;
+	lk->told = told;
+	lk->arg = arg;
+	lk->pending = TYPES + 1;
 	*slot = lk;
-	query(lk, name, AF_INET6);
-	query(lk, name, AF_INET);
-	timeout_set(r);
+	channel_refresh(r, false);
+	channel_ask(r->channel, &lk->query[AAAA], name, AF_INET6, port);
+	channel_ask(r->channel, &lk->query[A], name, AF_INET, port);
 	if (--lk->pending == 0)
 		lookup_tell(lk, true);
 	lookup_unref(lk);
@@ -359,60 +311,42 @@ void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t p
 void resolver_reload(struct resolver *r)
 {
 	r->given.complained = false;
+	r->system.complained = false;
 	if (r->given.path)
-		hosts_read_again(&r->given);
-	hosts_read_again(&r->system);
-}
-
-static int channel_open(struct resolver *r, const char *nameservers)
-{
-	/*
-	 * Files are ours to read: c-ares would ask DNS for the family that a hosts line doesn't
-	 * give.
-	 */
-	static char lookups[] = "b";
-	struct ares_options opt = {
-		.timeout = QUERY_TIMEOUT_MS,
-		.tries = QUERY_TRIES,
-		.lookups = lookups,
-		.sock_state_cb = socket_changed,
-		.sock_state_cb_data = r,
-	};
-	int status = ares_init_options(&r->channel, &opt,
-	                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-	                                       ARES_OPT_SOCK_STATE_CB);
-
-	if (status != ARES_SUCCESS) {
-		r->channel = NULL;
-		return status == ARES_ENOMEM ? -ENOMEM : -EINVAL;
-	}
-	if (nameservers && ares_set_servers_ports_csv(r->channel, nameservers) != ARES_SUCCESS)
-		return -EINVAL;
-	return 0;
+		hostsfile_reload(&r->given);
+	hostsfile_reload(&r->system);
+	channel_refresh(r, true);
 }
 
 int resolver_new(struct resolver **out, struct loop *loop, const struct resolver_params *params)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
-	int err = 0;
+	int err;
 
 	*out = NULL;
 	if (!r)
 		return -ENOMEM;
 	r->loop = loop;
-	r->timeout.due = timeout_came;
+	r->params = (struct channel_params){
+		.loop = loop,
+		.nameservers = params->nameservers,
+		.timeout_ms = params->timeout_ms ? params->timeout_ms : QUERY_TIMEOUT_MS,
+		.tries = QUERY_TRIES,
+	};
 	r->given.path = params->hosts;
 	r->system.path = HOSTS_SYSTEM;
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
-		err = -ENOMEM;
-	else
-		err = channel_open(r, params->nameservers);
+	(void)stat(RESOLV_CONF, &r->resolv_conf);
+	err = channel_new(&r->channel, &r->channels, &r->params);
+	if (err == -EINVAL)
+		err = -EBADMSG;
 	if (err == 0 && r->given.path)
-		err = hosts_read(&r->given);
+		err = hostsfile_read(&r->given);
 	if (err < 0) {
 		resolver_free(r);
 		return err;
 	}
+	/* Now, while there are descriptors to be had. */
+	hostsfile_reload(&r->system);
 	*out = r;
 	return 0;
 }
@@ -421,11 +355,9 @@ void resolver_free(struct resolver *r)
 {
 	if (!r)
 		return;
-	if (r->channel)
-		ares_destroy(r->channel);
-	ares_library_cleanup();
-	loop_stop_timer(r->loop, &r->timeout);
-	hosts_free(r->given.hosts);
-	hosts_free(r->system.hosts);
+	while (r->channels)
+		channel_free(r->channels);
+	hostsfile_fini(&r->given);
+	hostsfile_fini(&r->system);
 	free(r);
 }

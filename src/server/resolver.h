@@ -13,21 +13,25 @@
 struct resolver;
 struct lookup;
 
+/* Look-ups under way, those included whose asker has gone: DNS is given time to answer them too. */
+#define RESOLVER_LOOKUPS_MAX        4096
+#define RESOLVER_SOURCE_LOOKUPS_MAX 1024 /* for one source of clients, see source.h */
+
 struct resolver_params {
-	const char *hosts; /* borrowed; the file of --hosts, or NULL */
-	const char *
-		nameservers; /* borrowed; "ADDR:PORT,ADDR:PORT", or NULL for those of resolv.conf */
+	const char *hosts;       /* borrowed; the file of --hosts, or NULL */
+	const char *nameservers; /* borrowed; "ADDR:PORT,...", or NULL for those of resolv.conf */
+	int timeout_ms;          /* for the first try of a query; 0: the default */
 };
 
 /*
- * Returns 0; a negative errno where --hosts' file can't be read; -EINVAL where a nameserver can't
- * be used; -ENOMEM.
+ * Returns 0; a negative errno where --hosts' file can't be read (-EINVAL: it is no regular file);
+ * -EBADMSG where a nameserver can't be used; -ENOMEM.
  */
 int resolver_new(struct resolver **out, struct loop *loop, const struct resolver_params *params);
 /* All look-ups must have ended or been cancelled. NULL is fine. */
 void resolver_free(struct resolver *r);
 
-/* Read the files again, changed or not. */
+/* Read the files again, resolv.conf too, changed or not. Look-ups under way go on. */
 void resolver_reload(struct resolver *r);
 
 /*
@@ -35,7 +39,8 @@ void resolver_reload(struct resolver *r);
  * up for long by the other (RFC 8305 section 3).
  *
  * @last  nothing more will be told
- * @err   @last, and no address at all: -EHOSTUNREACH or -ENOMEM
+ * @err   @last, and no address at all: -EHOSTUNREACH, -ETIMEDOUT where DNS never answered, -ENOMEM,
+ *        -EMFILE, -ENFILE, -ENOBUFS where the limits above are reached
  * @why   @last, and no address at all: the cause in words, static
  */
 struct resolver_answer {
@@ -50,10 +55,12 @@ struct resolver_answer {
  * Look a name up. @told may be called before this returns, with the last answer too.
  *
  * @port  goes into each address
+ * @from  the client, for the limit of its source
  * @slot  the look-up, for lookup_cancel(), written before @told is first called; NULL where nothing
  *        is under way any more. After the last answer it is gone.
  */
 void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t port,
+                    const union address *from,
                     void (*told)(void *arg, const struct resolver_answer *a), void *arg,
                     struct lookup **slot);
 

@@ -11,22 +11,20 @@
 #include "session.h"
 
 #include "handshake.h"
+#include "tcp.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <utlist.h>
 
 #define LINGER_MS 4000
 #define LINGER_OCTETS_MAX \
-	(4U << 20)         /* of input; a client that says more is left to its own kernel */
-#define RESET_TICKS_MAX 12 /* 1 + 2 + 4 ... ms: four seconds in all */
+	(4U << 20) /* of input; a client that says more is left to its own kernel */
 
-enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_CONNECT, LIMIT_TICK, LIMIT_LINGER };
+enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_CONNECT, LIMIT_RESET, LIMIT_LINGER };
 
 static const struct {
 	const char *name;
@@ -35,7 +33,7 @@ static const struct {
 	[SESSION_HANDSHAKE] = { "handshake", LIMIT_HANDSHAKE },
 	[SESSION_CONNECT] = { "connect", LIMIT_CONNECT },
 	[SESSION_RELAY] = { "relay", LIMIT_NONE },
-	[SESSION_RESETTING] = { "resetting", LIMIT_TICK },
+	[SESSION_RESETTING] = { "resetting", LIMIT_RESET },
 	[SESSION_LINGER] = { "linger", LIMIT_LINGER },
 };
 
@@ -54,8 +52,8 @@ static void set_deadline(struct session *s)
 	case LIMIT_CONNECT:
 		ms = o->connect_ms;
 		break;
-	case LIMIT_TICK:
-		ms = INT64_C(1) << s->ticks;
+	case LIMIT_RESET:
+		ms = s->end.reset.wait_ms;
 		break;
 	case LIMIT_LINGER:
 		ms = LINGER_MS;
@@ -72,10 +70,15 @@ static void session_enter(struct session *s, enum session_state st)
 
 /* The end */
 
-static void log_end(const struct session *s, const char *result)
+static bool is_tunnel(const struct session *s)
+{
+	return s->st == SESSION_RELAY || s->st == SESSION_RESETTING;
+}
+
+static void log_end(const struct session *s, const char *stage, const char *result)
 {
 	struct event e;
-	bool tunnel = s->st == SESSION_RELAY || s->st == SESSION_RESETTING;
+	bool tunnel = is_tunnel(s);
 
 	/* What lingers has had its line. */
 	if (s->st == SESSION_LINGER || !events_enabled(EVENTS_NORMAL))
@@ -84,13 +87,13 @@ static void log_end(const struct session *s, const char *result)
 	event_number(&e, "id", s->id);
 	event_address(&e, "client", &s->from);
 	if (s->where)
-		event_text(&e, "target", s->where);
+		event_value(&e, "target", s->where);
 	if (tunnel) {
 		event_number(&e, "sent", s->relay.way[RELAY_CLIENT].octets);
 		event_number(&e, "received", s->relay.way[RELAY_TARGET].octets);
 		event_text(&e, "result", result);
 	} else {
-		event_text(&e, "stage", state_info[s->st].name);
+		event_text(&e, "stage", stage);
 		event_text(&e, "reason", result);
 	}
 	event_number(&e, "ms", (uint64_t)(s->worker->loop.now_ms - s->start_ms));
@@ -100,13 +103,16 @@ static void log_end(const struct session *s, const char *result)
 void session_end(struct session *s, const char *result)
 {
 	struct worker *w = s->worker;
+	const char *stage = s->st == SESSION_CONNECT ? handshake_stage(s->hs)
+	                                             : state_info[s->st].name;
 
 	loop_stop_timer(&w->loop, &s->deadline);
 	handshake_free(s->hs);
 	relay_fini(&s->relay);
 	loop_close(&w->loop, &s->client);
 	loop_close(&w->loop, &s->target);
-	log_end(s, result);
+	/* The line comes when all is closed: its reader may count on that. */
+	log_end(s, stage, result);
 	DL_DELETE(w->sessions, s);
 	w->n_sessions--;
 	free(s->where);
@@ -114,15 +120,27 @@ void session_end(struct session *s, const char *result)
 	worker_session_ended(w);
 }
 
-/* close(2) then sends a RST. */
 static void close_by_reset(struct session *s, struct watch *w)
 {
-	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
-
 	if (w->fd < 0)
 		return;
-	(void)setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	tcp_reset_on_close(w->fd);
 	loop_close(&s->worker->loop, w);
+}
+
+void session_abort(struct session *s, const char *result)
+{
+	if (is_tunnel(s)) {
+		close_by_reset(s, &s->client);
+		close_by_reset(s, &s->target);
+	}
+	session_end(s, result);
+}
+
+void session_drain(struct session *s)
+{
+	if (s->st == SESSION_HANDSHAKE)
+		session_end(s, "the server ends");
 }
 
 /* What to ask of epoll */
@@ -138,22 +156,32 @@ static uint32_t client_mask(const struct session *s)
 	case SESSION_RELAY:
 		return relay_mask(&s->relay, RELAY_CLIENT);
 	case SESSION_RESETTING:
+		/* It is not read any more, and would be readable for good. */
 		return 0;
 	case SESSION_LINGER:
-		return (s->discarded < LINGER_OCTETS_MAX ? EPOLLIN : 0) |
+		return (s->end.discarded < LINGER_OCTETS_MAX ? EPOLLIN : 0) |
 		       (s->relay.way[RELAY_TARGET].held ? EPOLLOUT : 0);
 	}
 	return 0;
 }
 
-static void update(struct session *s)
+static int ask(struct session *s)
 {
 	uint32_t target = s->st == SESSION_RELAY ? relay_mask(&s->relay, RELAY_TARGET) : 0;
 	struct loop *l = &s->worker->loop;
+	int err = 0;
 
-	if ((s->client.fd >= 0 && loop_want(l, &s->client, client_mask(s)) < 0) ||
-	    (s->target.fd >= 0 && loop_want(l, &s->target, target) < 0))
-		session_end(s, "no-memory");
+	if (s->client.fd >= 0)
+		err = loop_want(l, &s->client, client_mask(s));
+	if (err == 0 && s->target.fd >= 0)
+		err = loop_want(l, &s->target, target);
+	return err;
+}
+
+static void update(struct session *s)
+{
+	if (ask(s) < 0)
+		session_abort(s, "no-memory");
 }
 
 void session_wait(struct session *s)
@@ -168,24 +196,16 @@ static const char *reset_by(const struct session *s)
 	return s->relay.reset[RELAY_CLIENT] ? "client-reset" : "target-reset";
 }
 
-/*
- * A reset makes the kernel forget what it has not yet delivered. So that nothing is lost which came
- * before it, wait until the side that lives has acknowledged everything. No event tells of that.
- */
+/* Nothing may be lost which came before the reset. */
 static void reset_the_other(struct session *s)
 {
 	struct watch *alive = s->relay.reset[RELAY_CLIENT] ? &s->target : &s->client;
 	bool both = s->relay.reset[RELAY_CLIENT] && s->relay.reset[RELAY_TARGET];
-	int unsent = 0;
 
-	if (!both && s->ticks < RESET_TICKS_MAX && ioctl(alive->fd, SIOCOUTQ, &unsent) == 0 &&
-	    unsent > 0) {
+	if (!both && reset_look(&s->end.reset, alive->fd, s->worker->loop.now_ms) > 0)
 		set_deadline(s);
-		s->ticks++;
-		return;
-	}
-	close_by_reset(s, alive);
-	session_end(s, reset_by(s));
+	else
+		session_abort(s, reset_by(s));
 }
 
 static void go_on(struct session *s, enum relay_res res)
@@ -200,13 +220,14 @@ static void go_on(struct session *s, enum relay_res res)
 	case RELAY_RESET:
 		loop_close(&s->worker->loop,
 		           s->relay.reset[RELAY_CLIENT] ? &s->client : &s->target);
+		reset_init(&s->end.reset, s->worker->loop.now_ms);
 		session_enter(s, SESSION_RESETTING);
+		/* To ask for nothing can't fail. */
+		(void)ask(s);
 		reset_the_other(s);
 		return;
 	case RELAY_NO_MEMORY:
-		close_by_reset(s, &s->client);
-		close_by_reset(s, &s->target);
-		session_end(s, "no-memory");
+		session_abort(s, "no-memory");
 		return;
 	}
 }
@@ -268,12 +289,12 @@ static void discard(struct session *s)
 	do {
 		n = recv(s->client.fd, s->worker->scratch, WORKER_SCRATCH, MSG_DONTWAIT);
 		if (n > 0)
-			s->discarded += (uint32_t)n;
-	} while ((n > 0 && s->discarded < LINGER_OCTETS_MAX) || (n < 0 && errno == EINTR));
+			s->end.discarded += (uint32_t)n;
+	} while ((n > 0 && s->end.discarded < LINGER_OCTETS_MAX) || (n < 0 && errno == EINTR));
 	if (n == 0 && !s->relay.way[RELAY_TARGET].held)
 		session_end(s, "refused");
 	else if (n == 0)
-		s->discarded = LINGER_OCTETS_MAX;
+		s->end.discarded = LINGER_OCTETS_MAX;
 	else if (n < 0 && errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS)
 		session_end(s, "refused");
 	else
@@ -285,7 +306,7 @@ static void linger(struct session *s, uint32_t events)
 	const int fd[2] = { [RELAY_CLIENT] = s->client.fd, [RELAY_TARGET] = -1 };
 
 	(void)relay_flush(&s->relay, fd);
-	if (events & (EPOLLERR | EPOLLHUP) && s->discarded >= LINGER_OCTETS_MAX)
+	if (events & (EPOLLERR | EPOLLHUP) && s->end.discarded >= LINGER_OCTETS_MAX)
 		session_end(s, "refused");
 	else
 		discard(s);
@@ -300,8 +321,7 @@ void session_refuse(struct session *s)
 		session_end(s, "refused");
 		return;
 	}
-	s->relay.way[RELAY_CLIENT].st = RELAY_WAY_OVER;
-	s->relay.way[RELAY_TARGET].st = RELAY_WAY_ENDED;
+	relay_only_to(&s->relay, RELAY_CLIENT);
 	linger(s, 0);
 }
 
@@ -337,7 +357,18 @@ static void client_ready(struct watch *w, uint32_t events)
 
 static void target_ready(struct watch *w, uint32_t events)
 {
-	serve(LOOP_OWNER(w, struct session, target), RELAY_TARGET, events);
+	struct session *s = LOOP_OWNER(w, struct session, target);
+
+	switch (s->st) {
+	case SESSION_RELAY:
+		serve(s, RELAY_TARGET, events);
+		return;
+	case SESSION_HANDSHAKE:
+	case SESSION_CONNECT:
+	case SESSION_RESETTING:
+	case SESSION_LINGER:
+		return;
+	}
 }
 
 static void deadline_came(struct timer *t)
@@ -371,7 +402,8 @@ void session_start(struct worker *w, int fd, const union address *from)
 		s->hs = handshake_new();
 	if (!s || !s->hs) {
 		free(s);
-		event_warn("a client was turned away", "out of memory");
+		if (events_due(&w->memory_complaint_ms, w->loop.now_ms))
+			event_warn("clients are turned away", "out of memory");
 		loop_close(&w->loop, &client);
 		return;
 	}
@@ -382,6 +414,7 @@ void session_start(struct worker *w, int fd, const union address *from)
 	s->id = ++w->last_id;
 	s->start_ms = w->loop.now_ms;
 	s->from = *from;
+	relay_init(&s->relay);
 	DL_APPEND(w->sessions, s);
 	w->n_sessions++;
 	session_enter(s, SESSION_HANDSHAKE);

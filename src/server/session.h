@@ -3,6 +3,7 @@
 #define SERVER_SESSION_H
 
 #include "relay.h"
+#include "reset.h"
 #include "worker.h"
 
 struct handshake;
@@ -25,11 +26,13 @@ struct session {
 	struct relay relay;
 	uint64_t id;
 	int64_t start_ms;
-	char *where; /* the target as the client named it; NULL before it did */
+	char *where; /* the target as the client named it, as the log has it; NULL before it did */
 	union address from;
 	enum session_state st;
-	uint32_t discarded; /* SESSION_LINGER: octets */
-	uint8_t ticks;      /* SESSION_RESETTING */
+	union {
+		struct reset reset; /* SESSION_RESETTING */
+		uint32_t discarded; /* SESSION_LINGER: octets */
+	} end;
 };
 
 /* Take over an accepted socket. Where memory is short it is closed. */
@@ -37,6 +40,12 @@ void session_start(struct worker *w, int fd, const union address *from);
 
 /* Log the end with its reason, close all that is open, free it. */
 void session_end(struct session *s, const char *result);
+
+/* End it by force: no side of a tunnel may take it for a good end. */
+void session_abort(struct session *s, const char *result);
+
+/* The server ends: a client that has not come to its request is not waited for. May end it. */
+void session_drain(struct session *s);
 
 /*
  * The request came. Returns 0, or a negative errno where the client's end can't be watched any

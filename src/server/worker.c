@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
 static void drain_is_over(struct timer *t)
 {
@@ -22,10 +23,13 @@ static int open_resolver(struct worker *w)
 
 	if (err == 0)
 		return 0;
-	if (o->hosts && err != -ENOMEM && err != -EINVAL)
-		fprintf(stderr, "socksifyd: --hosts \"%s\": %s\n", o->hosts, strerror(-err));
-	else
+	if (err == -ENOMEM || (err == -EBADMSG && !o->nameservers))
 		fprintf(stderr, "socksifyd: the resolver can't be set up: %s\n", strerror(-err));
+	else if (err == -EBADMSG)
+		fprintf(stderr, "socksifyd: --nameserver \"%s\": can't be used\n", o->nameservers);
+	else
+		fprintf(stderr, "socksifyd: --hosts \"%s\": %s\n", o->hosts,
+		        err == -EINVAL ? "not a regular file" : strerror(-err));
 	return 1;
 }
 
@@ -65,7 +69,7 @@ void worker_stop(struct worker *w)
 {
 	close_listeners(w);
 	while (w->sessions)
-		session_end(w->sessions, "shutdown");
+		session_abort(w->sessions, "shutdown");
 	loop_stop_timer(&w->loop, &w->drain);
 	resolver_free(w->resolver);
 	w->resolver = NULL;
@@ -74,11 +78,14 @@ void worker_stop(struct worker *w)
 
 void worker_drain(struct worker *w)
 {
+	struct session *s, *next;
 	struct event e;
 
 	w->draining = true;
 	/* Before the line: whoever reads it may count on it. */
 	close_listeners(w);
+	DL_FOREACH_SAFE(w->sessions, s, next)
+	session_drain(s);
 	event_begin(&e, "draining");
 	event_number(&e, "sessions", w->n_sessions);
 	event_end(&e);

@@ -19,6 +19,7 @@ struct worker {
 	struct session *sessions;
 	uint64_t n_sessions;
 	uint64_t last_id;
+	int64_t memory_complaint_ms; /* see events_due() */
 	bool draining;
 	struct timer drain;
 	uint8_t scratch
@@ -31,7 +32,10 @@ int worker_start(struct worker *w, const struct options *options);
 void worker_announce(const struct worker *w);
 void worker_stop(struct worker *w);
 
-/* Take no more clients, and stop the loop when the last session ends or the deadline comes. */
+/*
+ * Take no more clients, let those go that have asked for nothing yet, and stop the loop when
+ * the last session ends or the deadline comes.
+ */
 void worker_drain(struct worker *w);
 
 /* A session is gone: see whether that was the last one. */

@@ -1,12 +1,17 @@
 """PROTOCOL items 36 and 37: what a failure is called, addresses that race, names."""
 
 import contextlib
+import os
+import signal
 import socket
+import subprocess
+import tempfile
 import threading
 import unittest
 
-from wire import (FAILURE5, Case, Dns, Peer, Server, black_hole, closed_port, greet, ip,
-                  needs_netns, read_reply4, read_reply5, recv_exact, request5, socks4, socks5)
+from wire import (FAILURE5, GREETING, Case, Dns, Peer, Server, black_hole, closed_port, greet, ip,
+                  needs_netns, read_reply4, read_reply5, recv_exact, request5, reset, socks4,
+                  socks5, until)
 
 
 class Codes(Case):
@@ -106,11 +111,52 @@ class Racing(unittest.TestCase):
         return server
 
     def test_37_next_address_when_one_does_not_answer(self):
-        # Well before the connect time-out of 20 s, which a peer that waits its turn would need.
-        server = self.serve("127.0.0.2 slow.test\n127.0.0.1 slow.test\n")
-        with Peer() as peer, black_hole("127.0.0.2", peer.port), server.connect() as c:
+        # Before the connect time-out, which ends what is tried one after the other.
+        hosts = "127.0.0.2 slow.test\n127.0.0.3 slow.test\n127.0.0.1 slow.test\n"
+        server = self.serve(hosts, "--connect-timeout", "5")
+        with (Peer() as peer, black_hole("127.0.0.2", peer.port),
+              black_hole("127.0.0.3", peer.port), server.connect() as c):
             self.assertEqual(request5(c, b"slow.test", peer.port)[0], 0)
             peer.accept().close()
+
+    def test_37_ten_silent_addresses_hide_no_good_one(self):
+        silent = [f"127.0.2.{n}" for n in range(1, 11)]
+        hosts = "".join(f"{address} m.test\n" for address in silent) + "127.0.0.1 m.test\n"
+        server = self.serve(hosts, "--connect-timeout", "9")
+        with Peer() as peer, contextlib.ExitStack() as stack, server.connect() as c:
+            for address in silent:
+                stack.enter_context(black_hole(address, peer.port))
+            self.assertEqual(request5(c, b"m.test", peer.port)[0], 0)
+            peer.accept().close()
+            server.line("^attempt address=127.0.2.1:.*timed out")
+
+    def test_method_is_told_before_the_dial_has_ended(self):
+        server = self.serve("")
+        with black_hole() as hole, server.connect() as c:
+            c.sendall(GREETING + socks5("127.0.0.1", hole.port))
+            self.assertEqual(recv_exact(c, 2), b"\x05\x00")
+            # The dial is under way still.
+            c.settimeout(0.1)
+            self.assertRaises(socket.timeout, c.recv, 1)
+
+    @needs_netns
+    def test_no_dial_is_connected_to_itself(self):
+        name = "/proc/sys/net/ipv4/ip_local_port_range"
+        with open(name, encoding="ascii") as f:
+            before = f.read()
+
+        def set_range(text):
+            with open(name, "w", encoding="ascii") as f:
+                f.write(text)
+
+        server = self.serve("")
+        self.addCleanup(set_range, before)
+        try:
+            set_range("50001 50001")
+        except OSError as e:
+            self.skipTest(f"the port range can't be set: {e}")
+        with server.connect(source_address=("127.0.0.1", 20002)) as c:
+            self.assertEqual(request5(c, "127.0.0.1", 50001)[0], 5)
 
     def test_37_families_take_turns(self):
         hosts = "127.0.0.1 both.test\n127.0.0.2 both.test\n::1 both.test\n"
@@ -149,7 +195,7 @@ class Racing(unittest.TestCase):
             self.assertEqual(request5(c, b"d.test", port)[0], 5)
 
     def test_37_many_addresses(self):
-        hosts = "".join(f"127.0.1.{n} many.test\n" for n in range(1, 15)) + "127.0.0.1 many.test\n"
+        hosts = "".join(f"127.0.1.{n} many.test\n" for n in range(1, 31)) + "127.0.0.1 many.test\n"
         server = self.serve(hosts)
         with Peer() as peer, server.connect() as c:
             self.assertEqual(request5(c, b"many.test", peer.port)[0], 0)
@@ -198,6 +244,24 @@ class Names(unittest.TestCase):
             with Dns(zone, silent=[("half.test", mute)]) as dns, Peer(listen) as peer:
                 self.assertEqual(self.ask(self.serve(dns), b"half.test", peer.port), 0)
 
+    def test_37_addresses_are_tried_before_the_other_family_is_known(self):
+        # Before the connect time-out, while the other family never answers.
+        zone = {("half.test", "A"): ["127.0.0.1"]}
+        with Dns(zone, silent=[("half.test", "AAAA")]) as dns, Peer() as peer:
+            server = self.serve(dns, "--connect-timeout", "5")
+            self.assertEqual(self.ask(server, b"half.test", peer.port), 0)
+
+    def test_37_a_certain_failure_does_not_wait_for_a_silent_family(self):
+        zone = {("half.test", "A"): ["127.0.0.1"]}
+        silent = [("half.test", "AAAA"), ("none.test", "AAAA")]
+        with Dns(zone, silent) as dns:
+            # Before the connect time-out, which would be told as 06.
+            server = self.serve(dns, "--connect-timeout", "8")
+            self.assertEqual(self.ask(server, b"half.test", closed_port()), 5)
+            server.line("^failed .*stage=connect reply=05")
+            self.assertEqual(self.ask(server, b"none.test", 80), 4)
+            server.line("^failed .*stage=resolve reply=04")
+
     def test_37_late_answer_still_counts(self):
         zone = {("late.test", "A"): ["127.0.0.1"], ("late.test", "AAAA"): ["::1"]}
         with Dns(zone, silent=[("late.test", "A")]) as dns, Peer() as peer:
@@ -227,9 +291,9 @@ class Names(unittest.TestCase):
             c = server.connect()
             greet(c)
             c.sendall(socks5(b"mute.test", 80))
-            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            c.close()
-            server.line("^failed .*stage=connect")
+            until(lambda: dns.asked, "the name is sought")
+            reset(c)
+            server.line("^failed .*stage=resolve reason=")
 
     def test_half_close_while_its_name_is_sought(self):
         zone = {("slow.test", "A"): ["127.0.0.1"]}
@@ -261,6 +325,101 @@ class Names(unittest.TestCase):
             server.write_hosts("127.0.0.1 a-new-one.test\n")
             self.assertEqual(self.ask(server, b"a-new-one.test", peer.port), 0)
             self.assertEqual(self.ask(server, b"old.test", peer.port), 4)
+
+    def test_hosts_file_of_the_same_size_is_read_again(self):
+        with Dns() as dns, Peer() as peer:
+            server = self.serve(dns, hosts="127.0.0.1 a.test\n")
+            for n in range(1, 6):
+                server.write_hosts(("127.0.0.9" if n % 2 else "127.0.0.1") + " a.test\n")
+                # Some file systems' clocks are coarse.
+                os.utime(server.hosts.name, ns=(n, n))
+                self.assertEqual(self.ask(server, b"a.test", peer.port), 5 if n % 2 else 0)
+
+    def test_hosts_file_that_becomes_a_fifo_stops_nobody(self):
+        with Peer() as peer:
+            server = Server(hosts="127.0.0.1 a.test\n")
+            self.addCleanup(server.stop)
+            os.unlink(server.hosts.name)
+            os.mkfifo(server.hosts.name)
+            self.assertEqual(self.ask(server, b"a.test", peer.port), 0)
+            server.line("^warning .*not a regular file")
+            server.signal(signal.SIGHUP)
+            server.line("^reloaded")
+            self.assertEqual(self.ask(server, b"a.test", peer.port), 0)
+
+    def test_names_are_asked_as_they_are(self):
+        # Neither the search list nor aliases of this machine are a client's.
+        with Dns() as dns, tempfile.NamedTemporaryFile("w") as aliases:
+            aliases.write("short alias.test\n")
+            aliases.flush()
+            server = Server(*dns.options, env={"LOCALDOMAIN": "search.test",
+                                               "HOSTALIASES": aliases.name})
+            self.addCleanup(server.stop)
+            self.assertEqual(self.ask(server, b"short", 80), 4)
+            self.assertEqual({name for name, _ in dns.asked}, {"short"})
+
+    def test_many_unanswered_names_hold_up_nobody(self):
+        names = [f"n{n}.test" for n in range(1100)]
+        silent = [(name, kind) for name in names for kind in ("A", "AAAA")]
+        with Dns(silent=silent) as dns, Peer() as peer:
+            server = self.serve(dns)
+            for name in names:
+                c = server.connect()
+                c.sendall(GREETING + socks5(name.encode(), 80))
+                recv_exact(c, 2)
+                reset(c)
+            # Those that have gone are limited too.
+            server.line("^failed .*stage=resolve reply=01 reason=.too many names")
+            before = server.cpu_seconds()
+            for _ in range(50):
+                self.assertEqual(self.ask(server, "127.0.0.1", peer.port), 0)
+            self.assertLess(server.cpu_seconds() - before, 1)
+
+    @needs_netns
+    def test_resolv_conf_that_changed_is_read_again(self):
+        zone = {("a.test", "A"): ["127.0.0.1"]}
+        with (Dns(zone, silent=[("late.test", "A")], at=("127.0.0.21", 53)) as old,
+              Dns(zone, at=("127.0.0.22", 53)) as new, Dns(zone, at=("127.0.0.23", 53)) as newest,
+              tempfile.NamedTemporaryFile("w") as conf, Peer(backlog=1000) as peer):
+            old.zone["late.test", "A"] = ["127.0.0.1"]
+            self.point(conf, old)
+            server = self.serve_in_a_mount_namespace(conf)
+            self.assertEqual(self.ask(server, b"a.test", peer.port), 0)
+            with server.connect() as late:
+                greet(late)
+                late.sendall(socks5(b"late.test", peer.port))
+                until(lambda: old.held, "the question is out")
+                self.point(conf, new)
+                until(lambda: self.ask(server, b"a.test", peer.port) == 0 and new.asked,
+                      "the new server is asked")
+                self.point(conf, newest)
+                server.signal(signal.SIGHUP)
+                server.line("^reloaded")
+                self.assertEqual(self.ask(server, b"a.test", peer.port), 0)
+                self.assertTrue(newest.asked)
+                # What is under way with the old one is not lost.
+                old.release()
+                self.assertEqual(read_reply5(late)[0], 0)
+
+    @staticmethod
+    def point(conf, dns):
+        conf.seek(0)
+        conf.truncate()
+        conf.write(f"nameserver {dns.address}\n")
+        conf.flush()
+
+    def serve_in_a_mount_namespace(self, conf):
+        over = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+        wrapper = ["unshare", "-m", "sh", "-c", over, "sh", conf.name]
+        try:
+            probe = subprocess.run([*wrapper, "true"], capture_output=True, check=False)
+        except OSError as e:
+            self.skipTest(str(e))
+        if probe.returncode:
+            self.skipTest(f"no mount namespace: {probe.stderr}")
+        server = Server(wrapper=wrapper)
+        self.addCleanup(server.stop)
+        return server
 
     def test_100_names_at_once(self):
         zone = {(f"n{n}.test", "A"): ["127.0.0.1"] for n in range(100)}

@@ -6,10 +6,11 @@ import resource
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
-from wire import (GREETING, SOCKSIFYD, Peer, Server, greet, ip, needs_netns, read_reply5, recv_all,
-                  recv_exact, request5, socks4, socks5)
+from wire import (GREETING, SOCKSIFYD, Dns, Peer, Server, greet, ip, needs_netns, read_reply5,
+                  recv_all, recv_exact, request5, socks4, socks5, until)
 
 
 def run(*args):
@@ -38,6 +39,32 @@ class Shortage(unittest.TestCase):
         self.assertLess(server.cpu_seconds() - before, 0.2)
         for c in idle:
             c.close()
+
+    def test_86_a_shortage_that_lasts_is_told_once(self):
+        server = self.serve("-q")
+        crowd = [server.connect() for _ in range(2 * self.LIMIT)]
+        server.line("^warning .*no room for more clients")
+        for _ in range(20):
+            # One goes, one is let in, and the shortage is there again.
+            crowd.pop(0).close()
+            crowd.append(server.connect())
+            greet(crowd[0])
+        for c in crowd:
+            c.close()
+        self.assertEqual(sum("no room" in line for line in server.lines), 1)
+
+    def test_36_rep_01_no_descriptor_for_a_name(self):
+        with Dns({("a.test", "A"): ["127.0.0.1"]}) as dns:
+            server = self.serve(*dns.options)
+            idle = []
+            while server.fds() < self.LIMIT:
+                idle.append(server.connect())
+                greet(idle[-1])
+            idle[0].sendall(socks5(b"a.test", 80))
+            self.assertEqual(read_reply5(idle[0])[0], 1)
+            server.line("^failed .*stage=resolve reply=01 ")
+            for c in idle:
+                c.close()
 
     def test_36_rep_01_no_descriptor_for_the_target(self):
         server = self.serve()
@@ -88,7 +115,9 @@ class Signals(unittest.TestCase):
             with c, p:
                 server.signal(signal.SIGTERM)
                 self.assertEqual(server.process.wait(10), 0)
-                self.assertEqual(recv_all(c), b"")
+                # Whatever was under way must not look complete.
+                self.assertRaises(ConnectionResetError, c.recv, 1)
+                self.assertRaises(ConnectionResetError, p.recv, 1)
             server.line("^stopped sessions=1$")
             server.line("^close .*result=shutdown")
 
@@ -100,6 +129,18 @@ class Signals(unittest.TestCase):
                 server.line("^draining")
                 server.signal(signal.SIGTERM)
                 self.assertEqual(server.process.wait(10), 0)
+                self.assertRaises(ConnectionResetError, c.recv, 1)
+
+    def test_87_a_client_without_a_request_is_not_waited_for(self):
+        for said in (b"", b"\x05", GREETING, b"\x04\x01\x00"):
+            with Server("--drain-timeout", "1000") as server, server.connect() as c:
+                if said:
+                    c.sendall(said)
+                    until(lambda s=server: not s.input_waiting(), "it is read")
+                server.turn()
+                server.signal(signal.SIGTERM)
+                self.assertEqual(server.process.wait(10), 0, said)
+                server.line('^failed .*stage=handshake reason="the server ends"', 0)
 
     def test_88_sighup_while_data_flows(self):
         with Peer() as peer, Server(hosts="127.0.0.1 one.test\n") as server:
@@ -134,14 +175,20 @@ class Options(unittest.TestCase):
                 (("--allow", "::/129"), "ADDR/BITS"), (("--allow", "10.0.0.0/"), "ADDR/BITS"),
                 (("--handshake-timeout", "0"), "seconds"),
                 (("--connect-timeout", "nan"), "seconds"),
-                (("--drain-timeout", "1h"), "seconds"), (("--nameserver", "dns"), "ADDR:PORT")):
+                (("--drain-timeout", "1h"), "seconds"), (("--nameserver", "dns"), "ADDR:PORT"),
+                (("--nameserver", "[fe80::1%lo]:53"), "without a %scope"),
+                (("--allow", "fe80::1%lo/64"), "without a %scope"),
+                (("--drain-timeout", " 5"), "seconds"), (("--drain-timeout", "0x10"), "seconds"),
+                (("--drain-timeout", "1e3"), "seconds")):
             done = run(*args)
             self.assertEqual(done.returncode, 2, args)
             self.assertIn(f'"{args[1]}"', done.stderr)
             self.assertIn(expects, done.stderr)
 
     def test_unknown_options_and_arguments(self):
-        self.assertEqual(run("--nonsense").returncode, 2)
+        done = run("--nonsense")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "^socksifyd: .*--nonsense")
         done = run("--quiet", "stray")
         self.assertEqual(done.returncode, 2)
         self.assertIn('"stray"', done.stderr)
@@ -170,6 +217,19 @@ class Options(unittest.TestCase):
         done = run("--hosts", "/nonexistent/hosts", "--listen", "127.0.0.1:0")
         self.assertEqual(done.returncode, 1)
         self.assertIn("/nonexistent/hosts", done.stderr)
+
+    def test_hosts_that_is_no_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            fifo = os.path.join(folder, "fifo")
+            os.mkfifo(fifo)
+            for path in (fifo, folder, "/dev/zero"):
+                done = run("--hosts", path, "--listen", "127.0.0.1:0")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(path, done.stderr)
+
+    def test_allow_without_a_listener_for_it_is_told(self):
+        with Server("--allow", "10.0.0.0/8") as server:
+            self.assertRegex(server.lines[0], "^warning .*--allow")
 
     def test_several_listeners_in_both_families(self):
         with Server(listen=("127.0.0.1:0", "[::1]:0", "127.0.0.2:0")) as server, Peer() as peer:
@@ -232,7 +292,25 @@ class Options(unittest.TestCase):
             request5(c, b'a"b =\nc', 80)
             server.line("^failed ")
             line = [one for one in server.lines if one.startswith("failed")][0]
-            self.assertNotIn("\n", line)
+            client = "%s:%d" % c.getsockname()
+            self.assertRegex(line, r"^failed id=1 client=" + client + r" version=5 "
+                             r'target="a\\"b =\\x0ac:80" stage=resolve reply=04 '
+                             r'reason="not a valid name" ms=\d+$')
+
+    def test_log_has_names_once_escaped(self):
+        with Dns() as dns, Server(*dns.options) as server:
+            for name, target in ((b"plain.test", "plain.test:80"), (b"a\\b", r'"a\\b:80"'),
+                                 (b"h:443", '"h:443:80"'), (b"\xc3\xa4", r'"\xc3\xa4:80"'),
+                                 (b"a=b", '"a=b:80"')):
+                with server.connect() as c:
+                    request5(c, name, 80)
+                server.line("^failed .* target=" + re.escape(target) + " stage")
+
+    def test_log_has_the_open_line_and_the_user(self):
+        with Peer() as peer, Server() as server, server.connect() as c:
+            c.sendall(socks4("127.0.0.1", peer.port, b'u "x='))
+            self.assertEqual(recv_exact(c, 2), b"\x00\x5a")
+            server.line(r'^open id=1 client=\S+ version=4 user="u \\"x=" target=127\.0\.0\.1:')
 
 
 if __name__ == "__main__":

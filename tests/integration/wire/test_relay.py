@@ -1,15 +1,19 @@
 """PROTOCOL items 44 and 45, and many tunnels at once."""
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import resource
 import socket
+import struct
+import termios
 import threading
+import time
 import unittest
 
-from wire import (Case, Peer, PATIENCE, greet, read_reply5, recv_all, recv_exact, request5, reset,
-                  socks5)
+from wire import (Case, Peer, PATIENCE, Server, greet, read_reply5, recv_all, recv_exact, request5,
+                  reset, socks5, until)
 
 BIG = bytes(os.urandom(1 << 20)) * 8
 
@@ -18,6 +22,10 @@ def small_buffers(sock):
     """Small, but above the 64 KiB segments of loopback, which crawl through less."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 << 10)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 << 10)
+
+
+def unsent(sock):
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
 
 
 def in_background(call, *args):
@@ -87,11 +95,56 @@ class Relay(Case):
                     sent += a.send(BIG[:65536])
             except BlockingIOError:
                 pass
+            before = self.server.cpu_seconds()
             reset(a)
+            # The dead side's hang-up stays up all the while, and costs nothing.
+            time.sleep(0.5)
+            self.assertLess(self.server.cpu_seconds() - before, 0.25)
             # What reached the server before the reset is delivered, the reset comes behind it.
             with self.assertRaises(ConnectionResetError):
                 while b.recv(65536):
                     pass
+
+    def lagging(self):
+        """(server, speaker, listener, what it said): all is in the server's kernel, nobody reads."""
+        for mirrored in (False, True):
+            with Server() as server, Peer() as peer:
+                small_buffers(peer.sock)
+                c = socket.socket()
+                small_buffers(c)
+                c.settimeout(PATIENCE)
+                c.connect(("127.0.0.1", server.port))
+                self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
+                with c, peer.accept() as p:
+                    a, b = (p, c) if mirrored else (c, p)
+                    said = BIG[:900000]
+                    a.sendall(said)
+                    until(lambda s=server, a=a: not unsent(a) and not s.input_waiting(),
+                          "all is read")
+                    fds = server.fds()
+                    reset(a)
+                    until(lambda s=server, n=fds: s.fds() == n - 1, "the reset is seen")
+                    yield server, b, said
+
+    def assert_all_then_reset(self, sock, said):
+        got = recv_exact(sock, len(said))
+        self.assertEqual(hashlib.sha256(got).digest(), hashlib.sha256(said).digest())
+        self.assertRaises(ConnectionResetError, sock.recv, 1)
+
+    def test_45_a_reset_waits_for_a_reader_that_lags(self):
+        for server, b, said in self.lagging():
+            server.turn()
+            self.assert_all_then_reset(b, said)
+
+    def test_45_a_reset_waits_also_where_the_reader_talks(self):
+        for server, b, said in self.lagging():
+            for _ in range(20):
+                b.sendall(b"and another thing")
+                server.turn()
+            before = server.cpu_seconds()
+            time.sleep(0.5)
+            self.assertLess(server.cpu_seconds() - before, 0.25)
+            self.assert_all_then_reset(b, said)
 
     def test_45_nothing_is_lost_when_a_side_closes(self):
         want = hashlib.sha256(BIG).digest()
@@ -122,7 +175,7 @@ class Relay(Case):
             self.assertEqual(read_reply5(c)[0], 0)
             self.assertEqual(recv_all(c), b"banner")
 
-    def test_nodelay_on_both_sides(self):
+    def test_nodelay_and_keepalive_on_both_sides(self):
         with Peer() as peer:
             c, p = self.tunnel(peer)
             with c, p:
@@ -131,8 +184,11 @@ class Relay(Case):
                     with sock:
                         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0:
                             found += 1
-                            self.assertEqual(sock.getsockopt(socket.IPPROTO_TCP,
-                                                             socket.TCP_NODELAY), 1)
+                            for level, option, value in (
+                                    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+                                    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+                                    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 300)):
+                                self.assertEqual(sock.getsockopt(level, option), value)
                 self.assertEqual(found, 2)
 
     def test_idle_tunnel_costs_no_cpu_when_one_side_is_shut(self):

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import ipaddress
 import os
 import re
@@ -10,7 +11,9 @@ import socket
 import struct
 import subprocess
 import tempfile
+import termios
 import threading
+import time
 import unittest
 
 SYS_PIDFD_GETFD = 438
@@ -29,9 +32,11 @@ def ip(*args):
 class Server:
     """socksifyd on a free loopback port; its log lines as they come."""
 
-    def __init__(self, *args, hosts=None, listen=("127.0.0.1:0",), preexec=None):
+    def __init__(self, *args, hosts=None, listen=("127.0.0.1:0",), preexec=None, wrapper=(),
+                 env=None):
+        """wrapper: words before the command, which end in an exec of it."""
         self.files = contextlib.ExitStack()
-        argv = [SOCKSIFYD]
+        argv = [*wrapper, SOCKSIFYD]
         for at in listen:
             argv += ["--listen", at]
         if hosts is not None:
@@ -39,7 +44,8 @@ class Server:
             self.write_hosts(hosts)
             argv += ["--hosts", self.hosts.name]
         self.process = subprocess.Popen(
-            [*argv, *args], stderr=subprocess.PIPE, text=True, preexec_fn=preexec)
+            [*argv, *args], stderr=subprocess.PIPE, text=True, preexec_fn=preexec,
+            env={**os.environ, **(env or {})})
         self.lines = []
         self.news = threading.Condition()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -71,10 +77,10 @@ class Server:
 
         with self.news:
             if not self.news.wait_for(lambda: found() or not self.reader, PATIENCE):
-                raise AssertionError(f"no line {pattern!r} in {self.lines}")
+                raise AssertionError(f"no line {pattern!r} in {self.lines[-30:]}")
             hit = found()
         if not hit:
-            raise AssertionError(f"the server ended without a line {pattern!r}: {self.lines}")
+            raise AssertionError(f"the server ended without a line {pattern!r}: {self.lines[-30:]}")
         return hit
 
     def connect(self, **kwargs):
@@ -111,6 +117,22 @@ class Server:
                     sock.close()
         finally:
             os.close(pidfd)
+
+    def input_waiting(self):
+        """Octets that came to the server's sockets, and that it has not read."""
+        waiting = 0
+        for sock in self.sockets():
+            with sock:
+                if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0:
+                    n = fcntl.ioctl(sock, termios.FIONREAD, b"\0\0\0\0")
+                    waiting += struct.unpack("i", n)[0]
+        return waiting
+
+    def turn(self):
+        """When this returns the server has been once around its loop, and more."""
+        for _ in range(20):
+            with self.connect() as c:
+                greet(c)
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -202,6 +224,15 @@ def recv_all(sock):
         got += more
 
 
+def until(condition, what):
+    """Ask again and again; the test fails where it never comes true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"never came true: {what}")
+        time.sleep(0.01)
+
+
 def drip(sock, data):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for octet in data:
@@ -283,15 +314,15 @@ class Dns:
 
     TYPES = {1: "A", 28: "AAAA"}
 
-    def __init__(self, zone=None, silent=()):
+    def __init__(self, zone=None, silent=(), at=("127.0.0.1", 0)):
         self.zone = zone or {}
         self.silent = set(silent)
         self.asked = []
         self.held = []
         self.lock = threading.Lock()
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
-        self.port = self.sock.getsockname()[1]
+        self.sock.bind(at)
+        self.address, self.port = self.sock.getsockname()
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
 
@@ -345,7 +376,7 @@ class Dns:
 
     def __exit__(self, *exc):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", ("127.0.0.1", self.port))
+            last.sendto(b"", (self.address, self.port))
         self.thread.join(PATIENCE)
         self.sock.close()
 

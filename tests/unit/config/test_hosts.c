@@ -1,5 +1,6 @@
 #include <config/hosts.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <unit.h>
@@ -169,6 +170,8 @@ START_TEST(file_that_cannot_be_read_says_why)
 	ck_assert_int_eq(errno, ENOENT);
 	ck_assert_ptr_null(hosts_load("/tmp", NULL));
 	ck_assert_int_eq(errno, EISDIR);
+	ck_assert_ptr_null(hosts_load("/dev/zero", NULL));
+	ck_assert_int_eq(errno, EINVAL);
 	hosts_free(NULL);
 }
 END_TEST
@@ -205,6 +208,45 @@ START_TEST(changed_file_is_no_longer_current)
 	write_file("192.0.2.1 a\n192.0.2.2 b\n", 24);
 	ck_assert(!hosts_is_current(h));
 	unlink(other);
+	end(h);
+}
+END_TEST
+
+/* It would hold up the asker until somebody writes into it. */
+START_TEST(fifo_is_refused_at_once)
+{
+	char fifo[80];
+
+	write_file("", 0);
+	snprintf(fifo, sizeof(fifo), "%s.fifo", path);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	errno = 0;
+	ck_assert_ptr_null(hosts_load(fifo, NULL));
+	ck_assert_int_eq(errno, EINVAL);
+	unlink(fifo);
+	end(NULL);
+}
+END_TEST
+
+/* Written in place, with as many octets; which of the two times tells, the file system decides. */
+START_TEST(file_of_the_same_size_is_not_the_same)
+{
+	struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	struct stat before, now;
+	struct hosts *h;
+
+	hosts_free(load("192.0.2.1 a\n", NULL));
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	h = hosts_load(path, NULL);
+	ck_assert(hosts_is_current(h));
+	ck_assert_int_eq(stat(path, &before), 0);
+	/* The old mtime put back: only the ctime tells. The clock may be coarse. */
+	do {
+		write_file("192.0.2.2 a\n", 12);
+		ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+		ck_assert_int_eq(stat(path, &now), 0);
+	} while (memcmp(&now.st_ctim, &before.st_ctim, sizeof(now.st_ctim)) == 0);
+	ck_assert(!hosts_is_current(h));
 	end(h);
 }
 END_TEST
@@ -273,5 +315,6 @@ UNIT_MAIN("config/hosts", { names_have_their_addresses_in_order, ROWS(rows) },
           { first_bad_line_is_told, ROWS(bad_lines) },
           { name_of_255_octets_is_kept_and_a_longer_one_skipped, 0 },
           { nul_octets_make_a_line_bad, 0 }, { file_that_cannot_be_read_says_why, 0 },
-          { file_of_unknown_size_is_read_to_its_end, 0 }, { changed_file_is_no_longer_current, 0 },
+          { file_of_unknown_size_is_read_to_its_end, 0 }, { fifo_is_refused_at_once, 0 },
+          { file_of_the_same_size_is_not_the_same, 0 }, { changed_file_is_no_longer_current, 0 },
           { block_list_of_100000_lines_is_indexed_whole, 0 }, { any_file_is_read, 0 })

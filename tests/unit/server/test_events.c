@@ -92,6 +92,47 @@ START_TEST(each_kind_of_value_has_its_text)
 }
 END_TEST
 
+static const struct {
+	const char *name, *value;
+} names[] = {
+	{ "example.test", "example.test:80" }, { "h:443", "\"h:443:80\"" },
+	{ "a\\b", "\"a\\\\b:80\"" },           { "a b", "\"a b:80\"" },
+	{ "\xc3\xa4", "\"\\xc3\\xa4:80\"" },   { "a\"=", "\"a\\\"=:80\"" },
+};
+
+START_TEST(a_name_is_escaped_once)
+{
+	char buf[EVENT_ENDPOINT_MAX];
+	struct endpoint ep = { 0 };
+
+	ck_assert_int_eq(endpoint_set_name(&ep, names[_i].name, strlen(names[_i].name), 80), 0);
+	ck_assert_str_eq(event_endpoint_text(&ep, buf), names[_i].value);
+}
+END_TEST
+
+START_TEST(the_longest_name_has_room)
+{
+	char buf[EVENT_ENDPOINT_MAX], name[ENDPOINT_NAME_MAX];
+	struct endpoint ep = { 0 };
+
+	memset(name, 0xff, sizeof(name));
+	ck_assert_int_eq(endpoint_set_name(&ep, name, sizeof(name), 65535), 0);
+	event_endpoint_text(&ep, buf);
+	ck_assert_uint_eq(strlen(buf), 4 * sizeof(name) + strlen("\"\":65535"));
+}
+END_TEST
+
+START_TEST(what_is_said_seldom_is_due_once_a_minute)
+{
+	int64_t next_ms = 0;
+
+	ck_assert(events_due(&next_ms, 5000));
+	ck_assert(!events_due(&next_ms, 5000));
+	ck_assert(!events_due(&next_ms, 64999));
+	ck_assert(events_due(&next_ms, 65000));
+}
+END_TEST
+
 START_TEST(levels_above_are_left_out)
 {
 	events_init((enum events_level)_i);
@@ -199,6 +240,7 @@ END_TEST
 
 UNIT_MAIN("server events", { no_value_can_be_misread, ROWS(rows) },
           { all_octets_stay_in_one_line, 256 }, { each_kind_of_value_has_its_text, 0 },
-          { levels_above_are_left_out, 3 }, { a_long_line_is_cut_and_ended, 3 },
-          { a_reader_that_is_late_is_told_what_it_lost, 0 },
+          { a_name_is_escaped_once, ROWS(names) }, { the_longest_name_has_room, 0 },
+          { what_is_said_seldom_is_due_once_a_minute, 0 }, { levels_above_are_left_out, 3 },
+          { a_long_line_is_cut_and_ended, 3 }, { a_reader_that_is_late_is_told_what_it_lost, 0 },
           { a_reader_that_is_gone_stops_nobody, 0 })

@@ -92,6 +92,16 @@ static const struct {
 	{ { "--drain-timeout", "86400.1" }, "86400.1", "seconds" },
 	{ { "--drain-timeout", "0.0001" }, "0.0001", "seconds" },
 	{ { "--drain-timeout", "1 " }, "1 ", "seconds" },
+	{ { "--drain-timeout", " 5" }, " 5", "seconds" },
+	{ { "--drain-timeout", "+5" }, "+5", "seconds" },
+	{ { "--drain-timeout", "0x10" }, "0x10", "seconds" },
+	{ { "--drain-timeout", "1e3" }, "1e3", "seconds" },
+	{ { "--drain-timeout", "1." }, "1.", "seconds" },
+	{ { "--drain-timeout", ".5" }, ".5", "seconds" },
+	{ { "--drain-timeout", "99999999999999999999" }, "99999999999999999999", "seconds" },
+	{ { "--nameserver", "fe80::1%lo" }, "fe80::1%lo", "without a %scope" },
+	{ { "--nameserver", "[fe80::1%lo]:53" }, "[fe80::1%lo]:53", "without a %scope" },
+	{ { "--allow", "fe80::%lo/64" }, "fe80::%lo/64", "without a %scope" },
 	/* open to everyone */
 	{ { "--listen", "0.0.0.0:1080" }, "0.0.0.0:1080", "--allow" },
 	{ { "--listen", "[::]:1080" }, "[::]:1080", "--allow" },
@@ -208,7 +218,7 @@ static const struct {
 	int ms;
 } seconds[] = {
 	{ "1", 1000 },         { "0.001", 1 },     { "0.5", 500 },
-	{ "86400", 86400000 }, { "1.0006", 1001 }, { "1e1", 10000 },
+	{ "86400", 86400000 }, { "1.0006", 1000 }, { "007.25", 7250 },
 };
 
 START_TEST(seconds_may_have_a_fraction)

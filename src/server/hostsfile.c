@@ -1,0 +1,73 @@
+#include "hostsfile.h"
+
+#include "events.h"
+
+#include <config/hosts.h>
+#include <errno.h>
+#include <string.h>
+
+#define FIND_MAX 64
+
+int hostsfile_read(struct hostsfile *f)
+{
+	unsigned bad_line = 0;
+	struct hosts *fresh = hosts_load(f->path, &bad_line);
+	struct event e;
+
+	if (!fresh)
+		return errno ? -errno : -EIO;
+	hosts_free(f->hosts);
+	f->hosts = fresh;
+	f->complained = false;
+	if (bad_line > 0) {
+		event_begin(&e, "warning");
+		event_text(&e, "what", "a line is not ADDRESS NAME...");
+		event_text(&e, "file", f->path);
+		event_number(&e, "line", bad_line);
+		event_end(&e);
+	}
+	return 0;
+}
+
+void hostsfile_fini(struct hostsfile *f)
+{
+	hosts_free(f->hosts);
+	f->hosts = NULL;
+}
+
+void hostsfile_reload(struct hostsfile *f)
+{
+	struct event e;
+	int err = hostsfile_read(f);
+
+	if (err == 0 || f->complained || (err == -ENOENT && !f->hosts))
+		return;
+	f->complained = true;
+	event_begin(&e, "warning");
+	event_text(&e, "what",
+	           f->hosts ? "the hosts file can't be read again, its old contents stay"
+	                    : "the hosts file can't be read");
+	event_text(&e, "file", f->path);
+	event_text(&e, "reason", err == -EINVAL ? "not a regular file" : strerror(-err));
+	event_end(&e);
+}
+
+size_t hostsfile_find(struct hostsfile *f, const char *name, size_t len, uint16_t port,
+                      union address *out, size_t max)
+{
+	struct endpoint eps[FIND_MAX];
+	size_t n;
+
+	if (!f->path)
+		return 0;
+	if (!f->hosts || !hosts_is_current(f->hosts))
+		hostsfile_reload(f);
+	if (!f->hosts || !hosts_knows(f->hosts, name, len))
+		return 0;
+	n = hosts_find(f->hosts, name, len, AF_UNSPEC, eps, max < FIND_MAX ? max : FIND_MAX);
+	for (size_t i = 0; i < n; i++) {
+		eps[i].port = port;
+		address_from_endpoint(&out[i], &eps[i]);
+	}
+	return n;
+}

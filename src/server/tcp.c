@@ -1,0 +1,35 @@
+#include "tcp.h"
+
+#include <netinet/tcp.h>
+
+#define KEEP_IDLE_S 300 /* most NATs and firewalls remember a silent connection longer */
+
+void tcp_set_options(int fd)
+{
+	static const int on = 1, idle = KEEP_IDLE_S;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+}
+
+void tcp_reset_on_close(int fd)
+{
+	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+bool tcp_is_own_peer(int fd, const union address *peer)
+{
+	struct endpoint a, b;
+	union address own;
+
+	address_of_socket(&own, fd);
+	/* The port is in the same place in both families. */
+	if (own.in.sin_port != peer->in.sin_port)
+		return false;
+	address_to_endpoint(&own, &a);
+	address_to_endpoint(peer, &b);
+	return endpoint_equal(&a, &b);
+}

@@ -1,0 +1,134 @@
+/* Names of which DNS says nothing; the wire tests have those that it answers. */
+#include "unit.h"
+
+#include <errno.h>
+#include <resolver.h>
+#include <unistd.h>
+
+struct asker {
+	struct loop *loop;
+	struct lookup *lookup;
+	unsigned told;
+	int err;
+	const char *why;
+};
+
+static void told(void *arg, const struct resolver_answer *a)
+{
+	struct asker *one = arg;
+
+	one->told++;
+	ck_assert_uint_eq(a->n, 0);
+	ck_assert(a->last);
+	one->err = a->err;
+	one->why = a->why;
+	one->lookup = NULL;
+	if (one->loop)
+		loop_stop(one->loop);
+}
+
+struct silence {
+	struct loop loop;
+	struct resolver *resolver;
+	union address client;
+	int dns;
+};
+
+/* A DNS server that says nothing, asked with so short a patience. */
+static void silence_init(struct silence *s, int timeout_ms)
+{
+	struct endpoint any = unit_endpoint("127.0.0.1:0");
+	struct resolver_params params = { .timeout_ms = timeout_ms };
+	char server[ENDPOINT_TEXT_MAX];
+	union address at;
+
+	s->dns = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	address_from_endpoint(&at, &any);
+	ck_assert_int_eq(bind(s->dns, &at.sa, address_len(&at)), 0);
+	address_of_socket(&at, s->dns);
+	address_to_endpoint(&at, &any);
+	params.nameservers = endpoint_format(&any, server, sizeof(server));
+	any = unit_endpoint("192.0.2.1:1");
+	address_from_endpoint(&s->client, &any);
+	ck_assert_int_eq(loop_init(&s->loop), 0);
+	ck_assert_int_eq(resolver_new(&s->resolver, &s->loop, &params), 0);
+}
+
+static void silence_fini(struct silence *s)
+{
+	resolver_free(s->resolver);
+	loop_fini(&s->loop);
+	close(s->dns);
+}
+
+static void ask(struct silence *s, struct asker *one)
+{
+	resolver_start(s->resolver, "mute.test", 9, 80, &s->client, told, one, &one->lookup);
+}
+
+START_TEST(no_answer_at_all_is_a_time_out)
+{
+	struct asker one = { 0 };
+	struct silence s;
+
+	silence_init(&s, 20);
+	one.loop = &s.loop;
+	ask(&s, &one);
+	ck_assert_ptr_nonnull(one.lookup);
+	ck_assert_int_eq(loop_run(&s.loop), 0);
+	ck_assert_uint_eq(one.told, 1);
+	ck_assert_int_eq(one.err, -ETIMEDOUT);
+	ck_assert_ptr_nonnull(one.why);
+	ck_assert_ptr_null(one.lookup);
+	silence_fini(&s);
+}
+END_TEST
+
+/* Those that nobody waits for any more count as well. */
+START_TEST(a_source_has_its_limit_and_others_have_theirs)
+{
+	struct endpoint ep = unit_endpoint("192.0.2.2:1");
+	struct asker one = { 0 };
+	struct silence s;
+
+	silence_init(&s, 60000);
+	for (int i = 0; i < RESOLVER_SOURCE_LOOKUPS_MAX; i++) {
+		ask(&s, &one);
+		ck_assert_uint_eq(one.told, 0);
+		lookup_cancel(one.lookup);
+	}
+	ask(&s, &one);
+	ck_assert_uint_eq(one.told, 1);
+	ck_assert_int_eq(one.err, -ENOBUFS);
+	ck_assert_ptr_null(one.lookup);
+	address_from_endpoint(&s.client, &ep);
+	ask(&s, &one);
+	ck_assert_uint_eq(one.told, 1);
+	ck_assert_ptr_nonnull(one.lookup);
+	lookup_cancel(one.lookup);
+	silence_fini(&s);
+}
+END_TEST
+
+START_TEST(all_sources_have_one_limit)
+{
+	struct asker one = { 0 };
+	struct silence s;
+
+	silence_init(&s, 60000);
+	for (int i = 0; i < RESOLVER_LOOKUPS_MAX; i++) {
+		s.client.in.sin_addr.s_addr = htonl(0xc0000200u + (uint32_t)(i % 100));
+		ask(&s, &one);
+		ck_assert_uint_eq(one.told, 0);
+		lookup_cancel(one.lookup);
+	}
+	s.client.in.sin_addr.s_addr = htonl(0xc0000300u);
+	ask(&s, &one);
+	ck_assert_uint_eq(one.told, 1);
+	ck_assert_int_eq(one.err, -ENOBUFS);
+	silence_fini(&s);
+}
+END_TEST
+
+UNIT_MAIN("server resolver", { no_answer_at_all_is_a_time_out, 0 },
+          { a_source_has_its_limit_and_others_have_theirs, 0 }, { all_sources_have_one_limit, 0 })
