@@ -44,6 +44,17 @@ static void alarm_in_ms(int ms)
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
+/*
+ * Again and again: on a busy machine the first may come before the connect() that it is meant for.
+ */
+static void tick_every_ms(int ms)
+{
+	struct itimerval it = { .it_value = { .tv_usec = ms * 1000 },
+		                .it_interval = { .tv_usec = ms * 1000 } };
+
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
 /* Not inlined: its counter would live beside what siglongjmp() leaves undefined. */
 __attribute__((noinline)) static int open_descriptors(void)
 {
@@ -62,10 +73,11 @@ START_TEST(a_handler_without_restart_ends_it_with_eintr)
 
 	pthread_sigmask(SIG_BLOCK, NULL, &before);
 	on_alarm(count, 0);
-	alarm_in_ms(50);
+	tick_every_ms(50);
 	ck_assert_int_eq(under_connect("silent.test"), -1);
 	ck_assert_int_eq(errno, EINTR);
-	ck_assert_int_eq(handled, 1);
+	alarm_in_ms(0);
+	ck_assert_int_ge(handled, 1);
 	pthread_sigmask(SIG_BLOCK, NULL, &after);
 	for (int sig = 1; sig < NSIG; sig++)
 		ck_assert_int_eq(sigismember(&before, sig), sigismember(&after, sig));
@@ -81,9 +93,10 @@ START_TEST(after_eintr_connect_can_be_called_again)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	on_alarm(count, 0);
-	alarm_in_ms(50);
+	tick_every_ms(50);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&silent, len), -1);
 	ck_assert_int_eq(errno, EINTR);
+	alarm_in_ms(0);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&good, len), 0);
 	under_echo(fd);
 	close(fd);
@@ -99,9 +112,10 @@ START_TEST(after_eintr_the_outcome_can_be_asked)
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
 	on_alarm(count, 0);
-	alarm_in_ms(20);
+	tick_every_ms(20);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
 	ck_assert_int_eq(errno, EINTR);
+	alarm_in_ms(0);
 	len = sizeof(peer);
 	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&peer, &len), -1);
 	ck_assert_int_eq(errno, ENOTCONN);
@@ -120,14 +134,12 @@ END_TEST
 /* A program with a ticking timer that tries again after each EINTR gets there. */
 START_TEST(a_ticking_timer_does_not_keep_it_from_ending)
 {
-	struct itimerval tick = { .it_value = { .tv_usec = 30000 },
-		                  .it_interval = { .tv_usec = 30000 } };
 	socklen_t len;
 	struct sockaddr_storage ss = under_look_up("slow.test", AF_INET, 80, &len);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), tries = 0, r;
 
 	on_alarm(count, 0);
-	setitimer(ITIMER_REAL, &tick, NULL);
+	tick_every_ms(30);
 	do
 		r = connect(fd, (struct sockaddr *)&ss, len);
 	while (r < 0 && errno == EINTR && ++tries < 10);
@@ -147,11 +159,12 @@ START_TEST(a_ticking_timer_does_not_put_the_deadline_off)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	on_alarm(count, 0);
-	alarm_in_ms(30);
+	tick_every_ms(30);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
 	ck_assert_int_eq(errno, EINTR);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
 	ck_assert_int_eq(errno, ETIMEDOUT);
+	alarm_in_ms(0);
 	close(fd);
 }
 END_TEST
@@ -201,9 +214,10 @@ START_TEST(sndtimeo_makes_every_handler_end_it)
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 	on_alarm(count, SA_RESTART);
-	alarm_in_ms(50);
+	tick_every_ms(50);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
 	ck_assert_int_eq(errno, EINTR);
+	alarm_in_ms(0);
 	close(fd);
 }
 END_TEST
