@@ -26,10 +26,13 @@ static int connect_direct(int fd, const struct path_socket *sock, const struct p
 	return real->connect(fd, sa, len) < 0 ? -errno : 0;
 }
 
-/* What the kernel itself answers without a packet: families that don't fit. */
+/*
+ * What the kernel itself answers without a packet: families that don't fit. Of TCP that is certain;
+ * SCTP takes IPv4 addresses on IPv6 sockets.
+ */
 static bool is_misfit(int fd, const struct path_socket *sock, const struct sockaddr *sa)
 {
-	if (sock->type == SOCK_STREAM &&
+	if (path_is_tcp(sock) &&
 	    sa->sa_family != (sock->shown_family ? sock->shown_family : sock->family))
 		return true;
 	return sock->family == AF_INET6 && sa->sa_family == AF_INET6 &&

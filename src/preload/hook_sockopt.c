@@ -9,12 +9,14 @@
 
 int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
+	int present;
+
 	/*
 	 * TCP_FASTOPEN_CONNECT puts the SYN off until the first send, which is then our handshake's
 	 * own: slower, and not taken by every proxy. It promises nothing that a program could miss.
 	 */
-	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT)
-		return 0;
+	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) /* the kernel judges fd */
+		return real->getsockopt(fd, level, name, &present, &(socklen_t){ sizeof(present) });
 	return real->setsockopt(fd, level, name, val, len);
 }
 

@@ -10,8 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLICE_MS \
-	20 /* how often to look for signals where no descriptor for a signalfd is to be had */
+#define SLICE_MS    20 /* how often to look for signals where there is no room for a signalfd */
 #define SETTLE_MS   20 /* how long other threads have the first claim to a signal */
 #define PENDING_MAX 64 /* signals that are taken at once */
 

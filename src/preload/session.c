@@ -86,8 +86,7 @@ struct table *session_names(void)
 	}
 	if (private_why < 0)
 		log_warn("the table of names at %s can't be used (%s): programs that this one "
-		         "starts "
-		         "don't share its names",
+		         "starts don't share its names",
 		         path[0] ? path : "-", err_text(private_why));
 	return t;
 }

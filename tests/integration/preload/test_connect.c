@@ -242,6 +242,8 @@ START_TEST(what_is_not_ours_is_the_kernels)
 
 	ck_assert_int_eq(connect(-1, (struct sockaddr *)&in, sizeof(in)), -1);
 	ck_assert_int_eq(errno, EBADF);
+	ck_assert_int_eq(setsockopt(-1, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){ 1 }, 4), -1);
+	ck_assert_int_eq(errno, EBADF);
 	ck_assert_int_eq(connect(0, (struct sockaddr *)&in, sizeof(in)), -1);
 	ck_assert(errno == ENOTSOCK || errno == EBADF);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
