@@ -6,19 +6,30 @@
 #define CONFIG_CONFIG_H
 
 #include <base/log.h>
+#include <config/prefix.h>
+#include <config/rules.h>
 #include <config/url.h>
 #include <limits.h>
 
 #define CONFIG_TIMEOUT_DEFAULT_MS 30000
 #define CONFIG_COMPLAINT_MAX      512
 
+/* A target of exec that the library can't get into: run with its network closed, or not, or open. */
+enum exec_policy { EXEC_CLOSED, EXEC_REFUSE, EXEC_ALLOW };
+
 struct config {
 	struct proxy proxy;
+	struct rules no_proxy;
+	bool loopback_too; /* SOCKSIFY_LOOPBACK=proxy: loopback and 0.0.0.0 go to the proxy as well */
+	enum exec_policy exec;
+	struct prefix pool_ipv4, pool_ipv6; /* where placeholders are taken from */
 	bool broken;    /* a value is malformed: every connect is refused, ->complaint says why */
 	int timeout_ms; /* for one connect through the proxy */
 	enum log_level log;
 	char log_file[PATH_MAX];   /* "" is stderr */
 	char names_path[PATH_MAX]; /* "" where the session has no table yet */
+	/* "" or, absolute, whose first line is the password: see config_read_password() */
+	char password_file[PATH_MAX];
 	char complaint
 		[CONFIG_COMPLAINT_MAX];     /* one line, without a password; "" when all is well */
 	char warning[CONFIG_COMPLAINT_MAX]; /* something odd but harmless; "" when not */
@@ -34,5 +45,14 @@ struct config {
  * one warning and counts as unset), else socks5h://127.0.0.1:1080. Empty variables count as unset.
  */
 void config_read(struct config *cfg, char *(*lookup)(const char *name), enum log_level log_default);
+
+/*
+ * Read ->password_file into ->proxy, where there is one and the proxy takes a password. Opens the
+ * file, and closes it: the library calls it before its first connect, the wrapper at once.
+ *
+ * Returns 0, or -errno where it can't be read (-EINVAL: empty, over 255 octets, or no regular file)
+ * with ->complaint telling of it and ->broken set.
+ */
+int config_read_password(struct config *cfg);
 
 #endif
