@@ -11,6 +11,7 @@
 #define CHANNEL_ADDRESSES_MAX 32 /* of one answer; more are ignored */
 
 struct channel;
+struct nss_job;
 
 struct channel_params {
 	struct loop *loop;
@@ -22,6 +23,7 @@ struct channel_params {
 /* One question for one type of record. The asker's memory, until it is answered. */
 struct query {
 	struct channel *channel;
+	struct nss_job *job; /* nss.h's, where that is asked */
 	/*
 	 * @err  0; -ENOENT: there is no such name; -ENODATA: it has no address of that family;
 	 *       -ETIMEDOUT: no answer; -EMFILE, -ENFILE, -ENOMEM: no means to ask;

@@ -23,6 +23,13 @@ struct handshake *handshake_new(void)
 	hs->dialer = NULL;
 	hs->lookup = NULL;
 	hs->why = NULL;
+	hs->login = NULL;
+	hs->demanded = false;
+	hs->judged = false;
+	hs->user_len = 0;
+	hs->user = NULL;
+	hs->rest = NULL;
+	hs->rest_len = 0;
 	return hs;
 }
 
@@ -32,12 +39,33 @@ void handshake_free(struct handshake *hs)
 		return;
 	lookup_cancel(hs->lookup);
 	dialer_free(hs->dialer);
+	auth_cancel(hs->login);
+	/* A password may be in it that nobody has judged. */
+	if (hs->demanded && !hs->judged)
+		explicit_bzero(&hs->socks, sizeof(hs->socks));
+	if (hs->rest)
+		explicit_bzero(hs->rest, hs->rest_len);
+	free(hs->rest);
+	free(hs->user);
 	free(hs);
 }
 
 const char *handshake_stage(const struct handshake *hs)
 {
-	return hs->dialer && !dialer_has_address(hs->dialer) ? "resolve" : "connect";
+	if (hs->login)
+		return "login";
+	if (!hs->dialer)
+		return "handshake";
+	return dialer_has_address(hs->dialer) ? "connect" : "resolve";
+}
+
+char *handshake_take_user(struct handshake *hs, size_t *len)
+{
+	char *user = hs->user;
+
+	*len = hs->user_len;
+	hs->user = NULL;
+	return user;
 }
 
 bool handshake_has_output(const struct handshake *hs)
@@ -67,6 +95,12 @@ int handshake_flush(struct handshake *hs, int fd)
 
 /* The log */
 
+static void event_login(struct event *e, const struct session *s)
+{
+	if (s->hs->user)
+		event_octets(e, "user", s->hs->user, s->hs->user_len);
+}
+
 static void event_session(struct event *e, const char *name, const struct session *s)
 {
 	const struct server_request *rq = server_request(&s->hs->socks);
@@ -74,11 +108,14 @@ static void event_session(struct event *e, const char *name, const struct sessio
 	event_begin(e, name);
 	event_number(e, "id", s->id);
 	event_address(e, "client", &s->from);
-	if (!s->where)
+	if (!s->where) {
+		event_login(e, s);
 		return;
+	}
 	event_number(e, "version", rq->version);
 	if (rq->version == SOCKS4_VERSION && rq->user_len > 0)
 		event_octets(e, "user", rq->user, rq->user_len);
+	event_login(e, s);
 	event_value(e, "target", s->where);
 }
 
@@ -191,6 +228,11 @@ static void carry_out(struct session *s)
 		fail_with(s, "request", -ENOMEM, NULL);
 		return;
 	}
+	if (rq->version == SOCKS4_VERSION && s->worker->auth) {
+		fail(s, "request", SOCKS4_REJECTED,
+		     "users are demanded, and SOCKS4 has no password");
+		return;
+	}
 	if (rq->cmd != SOCKS5_CONNECT) {
 		fail(s, "request",
 		     rq->version == SOCKS4_VERSION ? SOCKS4_REJECTED : SOCKS5_BAD_COMMAND,
@@ -215,41 +257,120 @@ static void carry_out(struct session *s)
 	dialer_add(hs->dialer, &to, 1, true, 0);
 }
 
+/* User and password */
+
+static void feed(struct session *s, const uint8_t *buf, size_t len);
+
+static void judged(void *arg, enum auth_verdict v)
+{
+	struct session *s = arg;
+	struct handshake *hs = s->hs;
+	uint8_t *rest = hs->rest;
+	size_t len = hs->rest_len;
+
+	hs->login = NULL;
+	hs->judged = true;
+	hs->rest = NULL;
+	/* Where the message was malformed the machine has said "no" by itself. */
+	(void)server_accept(&hs->socks, v == AUTH_RIGHT);
+	if (v == AUTH_RIGHT) {
+		feed(s, rest ? rest : (const uint8_t *)"", len);
+	} else {
+		log_failed(s, "login", -1,
+		           v == AUTH_NO_MEANS ? "no means to judge the password now"
+		           : hs->user         ? "wrong user or password"
+		                              : "the credentials are malformed or empty");
+		session_refuse(s);
+	}
+	if (rest)
+		explicit_bzero(rest, len);
+	free(rest);
+}
+
+/* 0 or -ENOMEM. */
+static int keep(struct handshake *hs, const struct credentials *c, const uint8_t *rest, size_t len)
+{
+	hs->user = c->user_len > 0 ? malloc(c->user_len) : NULL;
+	hs->rest = len > 0 ? malloc(len) : NULL;
+	if ((c->user_len > 0 && !hs->user) || (len > 0 && !hs->rest))
+		return -ENOMEM;
+	if (c->user_len > 0)
+		memcpy(hs->user, c->user, c->user_len);
+	hs->user_len = (uint8_t)c->user_len;
+	if (len > 0)
+		memcpy(hs->rest, rest, len);
+	hs->rest_len = len;
+	return 0;
+}
+
+/*
+ * The machine waits for a verdict, or it has turned down what was no credentials at all. The latter
+ * is judged all the same, as nobody's, so that it is told no sooner and costs no less.
+ */
+static void judge(struct session *s, bool malformed, const uint8_t *rest, size_t len)
+{
+	const struct socks5_userpass *up = server_userpass(&s->hs->socks);
+	struct credentials c = { .user = "", .password = "" };
+	enum auth_verdict v = AUTH_NO_MEANS;
+
+	if (!malformed)
+		c = (struct credentials){ .user = up->user,
+			                  .user_len = up->user_len,
+			                  .password = up->password,
+			                  .password_len = up->password_len };
+	/* The method is told before a judgement, which takes its time; the verdict is not. */
+	if (!malformed && handshake_flush(s->hs, s->client.fd) < 0) {
+		session_end(s, "the client is gone");
+		return;
+	}
+	if (keep(s->hs, &c, rest, malformed ? 0 : len) == 0)
+		v = auth_start(s->worker->auth, &s->from, &c, judged, s, &s->hs->login);
+	if (v == AUTH_PENDING)
+		session_wait(s);
+	else
+		judged(s, v);
+}
+
 /* The octets before it */
 
-static enum server_event answer_machine(struct socks_server *socks, enum server_event ev)
+static bool offers_what_we_take(const struct session *s)
 {
-	switch (ev) {
-	case SERVER_METHOD:
-		return server_choose(socks, server_offers(socks, SOCKS5_METHOD_NONE)
-		                                    ? SOCKS5_METHOD_NONE
-		                                    : SOCKS5_METHOD_UNACCEPTABLE);
-	case SERVER_CREDENTIALS:
-		return server_accept(socks, false);
-	case SERVER_MORE:
-	case SERVER_REQUEST:
-	case SERVER_CLOSE:
-		return ev;
-	}
-	return SERVER_CLOSE;
+	return server_offers(&s->hs->socks,
+	                     s->worker->auth ? SOCKS5_METHOD_USERPASS : SOCKS5_METHOD_NONE);
+}
+
+static enum server_event choose(struct session *s)
+{
+	struct handshake *hs = s->hs;
+
+	if (!offers_what_we_take(s))
+		return server_choose(&hs->socks, SOCKS5_METHOD_UNACCEPTABLE);
+	hs->demanded = s->worker->auth != NULL;
+	return server_choose(&hs->socks,
+	                     hs->demanded ? SOCKS5_METHOD_USERPASS : SOCKS5_METHOD_NONE);
 }
 
 static void feed(struct session *s, const uint8_t *buf, size_t len)
 {
-	struct socks_server *socks = &s->hs->socks;
+	struct handshake *hs = s->hs;
 	enum server_event ev;
 	size_t pos = 0, used;
 	bool none_acceptable = false;
 
 	do {
-		ev = server_feed(socks, buf + pos, len - pos, &used);
+		ev = server_feed(&hs->socks, buf + pos, len - pos, &used);
 		pos += used;
-		if (ev == SERVER_METHOD && !server_offers(socks, SOCKS5_METHOD_NONE))
-			none_acceptable = true;
-		ev = answer_machine(socks, ev);
+		if (ev == SERVER_METHOD) {
+			none_acceptable = !offers_what_we_take(s);
+			ev = choose(s);
+		}
 	} while (ev == SERVER_MORE && pos < len);
+	if (ev == SERVER_CREDENTIALS || (ev == SERVER_CLOSE && hs->demanded && !hs->judged)) {
+		judge(s, ev == SERVER_CLOSE, buf + pos, len - pos);
+		return;
+	}
 	if (ev == SERVER_CLOSE) {
-		log_failed(s, "handshake", server_code(socks),
+		log_failed(s, "handshake", server_code(&hs->socks),
 		           none_acceptable ? "no acceptable method was offered"
 		                           : "what the client sent is malformed or unknown");
 		session_refuse(s);
@@ -273,17 +394,21 @@ static void feed(struct session *s, const uint8_t *buf, size_t len)
 
 void handshake_read(struct session *s)
 {
+	uint8_t *scratch = s->worker->scratch;
+	bool secret = s->worker->auth != NULL;
 	ssize_t n;
 
 	do {
-		n = recv(s->client.fd, s->worker->scratch, READ_MAX, MSG_DONTWAIT);
+		n = recv(s->client.fd, scratch, READ_MAX, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n > 0)
-		feed(s, s->worker->scratch, (size_t)n);
+		feed(s, scratch, (size_t)n);
 	else if (n == 0)
 		session_end(s, "the client closed the connection");
 	else if (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS)
 		session_wait(s);
 	else
 		session_end(s, err_text(errno));
+	if (n > 0 && secret)
+		explicit_bzero(scratch, (size_t)n);
 }

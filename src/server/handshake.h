@@ -5,6 +5,7 @@
 #ifndef SERVER_HANDSHAKE_H
 #define SERVER_HANDSHAKE_H
 
+#include "auth.h"
 #include "dialer.h"
 #include "resolver.h"
 #include "session.h"
@@ -16,14 +17,30 @@ struct handshake {
 	struct dialer *dialer; /* NULL before the request */
 	struct lookup *lookup; /* NULL where no name is being looked up */
 	const char *why;       /* static: why there was no address */
+	struct login *login;   /* NULL where no credentials are being judged */
+	bool demanded, judged; /* credentials */
+	uint8_t user_len;
+	char *user; /* as the client says; NULL before it did, or where it said none */
+	/* What came behind the credentials, while they are judged. */
+	uint8_t *rest;
+	size_t rest_len;
 };
 
 /* NULL where memory is short. */
 struct handshake *handshake_new(void);
 void handshake_free(struct handshake *hs); /* NULL is fine */
 
-/* What it is about after the request: "resolve" or "connect". */
+/* The user of the credentials, or NULL; the caller's to free. */
+char *handshake_take_user(struct handshake *hs, size_t *len);
+
+/* What it is about: "handshake", "login", and after the request "resolve" or "connect". */
 const char *handshake_stage(const struct handshake *hs);
+
+/* Are credentials being judged: nothing is to be read before that is over. */
+static inline bool handshake_is_judging(const struct handshake *hs)
+{
+	return hs->login != NULL;
+}
 
 /* Does the machine have octets to send. */
 bool handshake_has_output(const struct handshake *hs);

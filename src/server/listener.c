@@ -20,7 +20,8 @@ static bool is_allowed(const struct listener *l, const union address *from)
 {
 	struct endpoint ep;
 
-	if (l->loopback)
+	/* Where nothing is allowed by address, users say who may come: see refuse_open(). */
+	if (l->loopback || l->worker->options->allow.n == 0)
 		return true;
 	address_to_endpoint(from, &ep);
 	return acl_holds(&l->worker->options->allow, &ep);

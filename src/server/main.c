@@ -1,4 +1,6 @@
 /* socksifyd: a SOCKS server. Options, signals, exit status. */
+#include "auth.h"
+#include "hash.h"
 #include "options.h"
 #include "resolver.h"
 #include "worker.h"
@@ -24,6 +26,8 @@ static void reload(struct worker *w)
 	struct event e;
 
 	resolver_reload(w->resolver);
+	if (w->auth)
+		auth_reload(w->auth);
 	event_begin(&e, "reloaded");
 	event_end(&e);
 }
@@ -137,6 +141,11 @@ int main(int argc, char **argv)
 	fill_standard_fds();
 	status = options_parse(&options, argc, argv);
 	if (status >= 0) {
+		options_fini(&options);
+		return status;
+	}
+	if (options.hash) {
+		status = hash_command(options.hash_name);
 		options_fini(&options);
 		return status;
 	}

@@ -1,50 +1,16 @@
 #include "options.h"
 
+#include "help.h"
+#include "users.h"
+
 #include <base/endpoint.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SECONDS_MAX 86400
 #define DNS_PORT    53
-
-static const char help[] =
-	"Usage: socksifyd [--listen ADDR:PORT]... [--allow CIDR]... [options]\n"
-	"A SOCKS4, SOCKS4a and SOCKS5 server.\n"
-	"\n"
-	"  -l, --listen ADDR:PORT      where clients come in; IPv6 in brackets, port 0 takes a\n"
-	"                              free one; may be given again (127.0.0.1:1080)\n"
-	"  -a, --allow CIDR            who may be a client on an address that is not loopback;\n"
-	"                              may be given again\n"
-	"      --hosts FILE            a hosts(5) file that answers names before DNS does\n"
-	"      --nameserver ADDR[:PORT] ask this DNS server, not those of resolv.conf; may be\n"
-	"                              given again\n"
-	"      --handshake-timeout SECONDS  for the whole handshake of a client (15)\n"
-	"      --connect-timeout SECONDS    for a name and a connection to the target (20)\n"
-	"      --drain-timeout SECONDS      for tunnels to end after SIGTERM (10)\n"
-	"  -q, --quiet                 no line for each session\n"
-	"  -v, --verbose               a line for each step\n"
-	"  -h, --help                  show this\n"
-	"  -V, --version               show the version\n";
-
-enum { OPT_HOSTS = 256, OPT_NAMESERVER, OPT_HANDSHAKE, OPT_CONNECT, OPT_DRAIN };
-
-static const struct option long_options[] = {
-	{ "listen", required_argument, NULL, 'l' },
-	{ "allow", required_argument, NULL, 'a' },
-	{ "hosts", required_argument, NULL, OPT_HOSTS },
-	{ "nameserver", required_argument, NULL, OPT_NAMESERVER },
-	{ "handshake-timeout", required_argument, NULL, OPT_HANDSHAKE },
-	{ "connect-timeout", required_argument, NULL, OPT_CONNECT },
-	{ "drain-timeout", required_argument, NULL, OPT_DRAIN },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
-};
 
 static int bad(const char *option, const char *value, const char *expects)
 {
@@ -147,7 +113,7 @@ static int refuse_open(const struct options *o)
 {
 	struct endpoint ep;
 
-	if (o->allow.n > 0)
+	if (o->allow.n > 0 || o->users)
 		return -1;
 	for (size_t i = 0; i < o->n_listen; i++) {
 		address_to_endpoint(&o->listen[i], &ep);
@@ -156,64 +122,90 @@ static int refuse_open(const struct options *o)
 		fprintf(stderr,
 		        "socksifyd: --listen \"%s\": not on loopback, and nothing says who may "
 		        "be a client: everyone who reaches it could use this proxy. Say --allow "
-		        "CIDR, such as --allow 192.168.0.0/16, or listen on 127.0.0.1\n",
+		        "CIDR, such as --allow 192.168.0.0/16, or --users FILE, or listen on "
+		        "127.0.0.1\n",
 		        ENDPOINT_TEXT(&ep));
 		return OPTIONS_BAD;
 	}
 	return -1;
 }
 
-static int parse_one(struct options *o, int c)
+static int set_file(const char **file, const char *option, const char *text)
 {
-	switch (c) {
-	case 'l':
-		return add_listener(o, optarg);
-	case 'a':
-		return add_allowed(o, optarg);
-	case OPT_HOSTS:
-		o->hosts = optarg;
-		return -1;
-	case OPT_NAMESERVER:
-		return add_nameserver(o, optarg);
-	case OPT_HANDSHAKE:
-		return set_seconds(&o->handshake_ms, "--handshake-timeout", optarg);
-	case OPT_CONNECT:
-		return set_seconds(&o->connect_ms, "--connect-timeout", optarg);
-	case OPT_DRAIN:
-		return set_seconds(&o->drain_ms, "--drain-timeout", optarg);
-	case 'q':
-		o->log = EVENTS_QUIET;
-		return -1;
-	case 'v':
-		o->log = EVENTS_VERBOSE;
-		return -1;
-	case 'h':
-		fputs(help, stdout);
-		return 0;
-	case 'V':
-		puts("socksifyd " SOCKSIFY_VERSION);
-		return 0;
-	default:
-		fprintf(stderr, "Try: socksifyd --help\n");
-		return OPTIONS_BAD;
-	}
+	if (!*text)
+		return bad(option, text, "the name of a file");
+	*file = text;
+	return -1;
 }
 
-int options_parse(struct options *o, int argc, char **argv)
+static int set_resolver(struct options *o, const char *text)
 {
-	int c, status;
+	o->resolver_system = strcmp(text, "system") == 0;
+	if (o->resolver_system || strcmp(text, "dns") == 0)
+		return -1;
+	return bad("--resolver", text, "dns or system");
+}
 
-	*o = (struct options){
-		.handshake_ms = 15000,
-		.connect_ms = 20000,
-		.drain_ms = 10000,
-		.log = EVENTS_NORMAL,
-	};
-	/* getopt puts this before its complaints: the program, not the path to it. */
-	if (argc > 0)
-		argv[0] = (char *)(uintptr_t) "socksifyd";
-	while ((c = getopt_long(argc, argv, "l:a:qvhV", long_options, NULL)) != -1) {
-		status = parse_one(o, c);
+static int set_hash_name(struct options *o, const char *name)
+{
+	if (!*name || strlen(name) > USERS_NAME_MAX)
+		return bad("--hash", name, "the name of a user, 1 to 255 octets");
+	o->hash_name = name;
+	return -1;
+}
+
+static int parse_one(struct options *o, enum option_id id)
+{
+	switch (id) {
+	case OPTION_LISTEN:
+		return add_listener(o, optarg);
+	case OPTION_ALLOW:
+		return add_allowed(o, optarg);
+	case OPTION_USERS:
+		return set_file(&o->users, "--users", optarg);
+	case OPTION_HASH:
+		o->hash = true;
+		return optarg ? set_hash_name(o, optarg) : -1;
+	case OPTION_HOSTS:
+		o->hosts = optarg;
+		return -1;
+	case OPTION_RESOLVER:
+		return set_resolver(o, optarg);
+	case OPTION_NAMESERVER:
+		return add_nameserver(o, optarg);
+	case OPTION_HANDSHAKE:
+		return set_seconds(&o->handshake_ms, "--handshake-timeout", optarg);
+	case OPTION_CONNECT:
+		return set_seconds(&o->connect_ms, "--connect-timeout", optarg);
+	case OPTION_DRAIN:
+		return set_seconds(&o->drain_ms, "--drain-timeout", optarg);
+	case OPTION_QUIET:
+		o->log = EVENTS_QUIET;
+		return -1;
+	case OPTION_VERBOSE:
+		o->log = EVENTS_VERBOSE;
+		return -1;
+	case OPTION_HELP:
+		help_print();
+		return 0;
+	case OPTION_VERSION:
+		puts("socksifyd " SOCKSIFY_VERSION);
+		return 0;
+	case OPTION_COUNT:
+		break;
+	}
+	fprintf(stderr, "Try: socksifyd --help\n");
+	return OPTIONS_BAD;
+}
+
+/* What is left when all options are read. */
+static int parse_rest(struct options *o, int argc, char **argv)
+{
+	int status;
+
+	/* "--hash NAME": to getopt, an argument that may be left out is never a word of its own. */
+	if (o->hash && !o->hash_name && optind < argc) {
+		status = set_hash_name(o, argv[optind++]);
 		if (status >= 0)
 			return status;
 	}
@@ -222,6 +214,35 @@ int options_parse(struct options *o, int argc, char **argv)
 		        argv[optind]);
 		return OPTIONS_BAD;
 	}
+	if (o->resolver_system && o->nameservers)
+		return bad("--nameserver", o->nameservers,
+		           "no --resolver system beside it: libc asks its own nameservers");
+	return -1;
+}
+
+int options_parse(struct options *o, int argc, char **argv)
+{
+	struct help_getopt table;
+	int c, status;
+
+	*o = (struct options){
+		.handshake_ms = 15000,
+		.connect_ms = 20000,
+		.drain_ms = 10000,
+		.log = EVENTS_NORMAL,
+	};
+	help_fill(&table);
+	/* getopt puts this before its complaints: the program, not the path to it. */
+	if (argc > 0)
+		argv[0] = (char *)(uintptr_t) "socksifyd";
+	while ((c = getopt_long(argc, argv, table.letters, table.options, NULL)) != -1) {
+		status = parse_one(o, help_find(c));
+		if (status >= 0)
+			return status;
+	}
+	status = parse_rest(o, argc, argv);
+	if (status >= 0 || o->hash)
+		return status;
 	if (o->n_listen == 0 && (status = add_listener(o, "127.0.0.1:1080")) >= 0)
 		return status;
 	return refuse_open(o);

@@ -6,6 +6,7 @@
 #include "address.h"
 #include "events.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define OPTIONS_LISTEN_MAX 64
@@ -15,7 +16,11 @@ struct options {
 	union address listen[OPTIONS_LISTEN_MAX];
 	size_t n_listen;
 	struct acl allow;
+	const char *users; /* borrowed from argv; NULL: none are demanded */
+	bool hash;         /* no server: make a hash, for this name or NULL */
+	const char *hash_name;
 	const char *hosts; /* borrowed from argv; NULL: none */
+	bool resolver_system;
 	char *nameservers; /* "ADDR:PORT,..."; NULL: those of resolv.conf */
 	int handshake_ms;
 	int connect_ms;

@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "hostsfile.h"
+#include "nss.h"
 #include "source.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ struct resolver {
 	struct channel *channels; /* and those that were, before resolv.conf changed */
 	struct stat resolv_conf;
 	int64_t resolv_conf_due_ms; /* when to look at it again */
+	struct nss *nss;            /* where it is asked, there is no channel and no ->system */
 	struct hostsfile given, system;
 	unsigned lookups;
 	struct source *sources;
@@ -86,7 +88,7 @@ static void channel_refresh(struct resolver *r, bool anyway)
 	struct channel *fresh;
 	struct stat now;
 
-	if (r->params.nameservers || (!anyway && r->loop->now_ms < r->resolv_conf_due_ms))
+	if (r->nss || r->params.nameservers || (!anyway && r->loop->now_ms < r->resolv_conf_due_ms))
 		return;
 	r->resolv_conf_due_ms = r->loop->now_ms + RESOLV_CONF_AGE_MS;
 	if (!anyway && (stat(RESOLV_CONF, &now) < 0 || same_file(&now, &r->resolv_conf)))
@@ -116,6 +118,9 @@ void lookup_cancel(struct lookup *lk)
 		return;
 	lk->told = NULL;
 	loop_stop_timer(lk->resolver->loop, &lk->delay);
+	/* It may be gone after that. */
+	if (lk->resolver->nss)
+		nss_cancel(lk->resolver->nss, &lk->query[A]);
 }
 
 static void lookup_tell(struct lookup *lk, bool last)
@@ -187,6 +192,13 @@ static void aaaa_answered(struct query *q, const union address *addrs, size_t n,
                           const char *why)
 {
 	answered(LOOP_OWNER(q, struct lookup, query[AAAA]), true, addrs, n, err, why);
+}
+
+/* Both families, and the last word. */
+static void system_answered(struct query *q, const union address *addrs, size_t n, int err,
+                            const char *why)
+{
+	answered(LOOP_OWNER(q, struct lookup, query[A]), true, addrs, n, err, why);
 }
 
 static void a_answered(struct query *q, const union address *addrs, size_t n, int err,
@@ -270,7 +282,7 @@ static struct lookup *lookup_new(struct resolver *r, const union address *from,
 	lk->resolver = r;
 	lk->delay.due = delay_over;
 	lk->query[AAAA].answered = aaaa_answered;
-	lk->query[A].answered = a_answered;
+	lk->query[A].answered = r->nss ? system_answered : a_answered;
 	return lk;
 }
 
@@ -298,11 +310,17 @@ void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t p
 	}
 	lk->told = told;
 	lk->arg = arg;
-	lk->pending = TYPES + 1;
+	lk->pending = (r->nss ? 1 : TYPES) + 1;
 	*slot = lk;
-	channel_refresh(r, false);
-	channel_ask(r->channel, &lk->query[AAAA], name, AF_INET6, port);
-	channel_ask(r->channel, &lk->query[A], name, AF_INET, port);
+	if (r->nss) {
+		const struct source_key key = source_key_of(from);
+
+		nss_ask(r->nss, &lk->query[A], name, port, &key);
+	} else {
+		channel_refresh(r, false);
+		channel_ask(r->channel, &lk->query[AAAA], name, AF_INET6, port);
+		channel_ask(r->channel, &lk->query[A], name, AF_INET, port);
+	}
 	if (--lk->pending == 0)
 		lookup_tell(lk, true);
 	lookup_unref(lk);
@@ -314,7 +332,8 @@ void resolver_reload(struct resolver *r)
 	r->system.complained = false;
 	if (r->given.path)
 		hostsfile_reload(&r->given);
-	hostsfile_reload(&r->system);
+	if (r->system.path)
+		hostsfile_reload(&r->system);
 	channel_refresh(r, true);
 }
 
@@ -334,11 +353,15 @@ int resolver_new(struct resolver **out, struct loop *loop, const struct resolver
 		.tries = QUERY_TRIES,
 	};
 	r->given.path = params->hosts;
-	r->system.path = HOSTS_SYSTEM;
-	(void)stat(RESOLV_CONF, &r->resolv_conf);
-	err = channel_new(&r->channel, &r->channels, &r->params);
-	if (err == -EINVAL)
-		err = -EBADMSG;
+	if (params->system) {
+		err = nss_new(&r->nss, loop) < 0 ? -ENOMEM : 0;
+	} else {
+		r->system.path = HOSTS_SYSTEM;
+		(void)stat(RESOLV_CONF, &r->resolv_conf);
+		err = channel_new(&r->channel, &r->channels, &r->params);
+		if (err == -EINVAL)
+			err = -EBADMSG;
+	}
 	if (err == 0 && r->given.path)
 		err = hostsfile_read(&r->given);
 	if (err < 0) {
@@ -346,7 +369,8 @@ int resolver_new(struct resolver **out, struct loop *loop, const struct resolver
 		return err;
 	}
 	/* Now, while there are descriptors to be had. */
-	hostsfile_reload(&r->system);
+	if (r->system.path)
+		hostsfile_reload(&r->system);
 	*out = r;
 	return 0;
 }
@@ -357,6 +381,7 @@ void resolver_free(struct resolver *r)
 		return;
 	while (r->channels)
 		channel_free(r->channels);
+	nss_free(r->nss);
 	hostsfile_fini(&r->given);
 	hostsfile_fini(&r->system);
 	free(r);

@@ -1,6 +1,7 @@
 /*
  * Names to addresses, without ever blocking the loop. First match wins: the file of --hosts,
- * "localhost" and what ends in it (RFC 6761), /etc/hosts, DNS. A file that changed is read again.
+ * "localhost" and what ends in it (RFC 6761), /etc/hosts, DNS; or, after the first two, whatever
+ * libc asks. A file that changed is read again.
  */
 #ifndef SERVER_RESOLVER_H
 #define SERVER_RESOLVER_H
@@ -13,7 +14,7 @@
 struct resolver;
 struct lookup;
 
-/* Look-ups under way, those included whose asker has gone: DNS is given time to answer them too. */
+/* Look-ups under way, those included whose asker has gone: they are given time to end, too. */
 #define RESOLVER_LOOKUPS_MAX        4096
 #define RESOLVER_SOURCE_LOOKUPS_MAX 1024 /* for one source of clients, see source.h */
 
@@ -21,6 +22,7 @@ struct resolver_params {
 	const char *hosts;       /* borrowed; the file of --hosts, or NULL */
 	const char *nameservers; /* borrowed; "ADDR:PORT,...", or NULL for those of resolv.conf */
 	int timeout_ms;          /* for the first try of a query; 0: the default */
+	bool system;             /* ask libc, and no nameserver */
 };
 
 /*

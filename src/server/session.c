@@ -75,7 +75,8 @@ static bool is_tunnel(const struct session *s)
 	return s->st == SESSION_RELAY || s->st == SESSION_RESETTING;
 }
 
-static void log_end(const struct session *s, const char *stage, const char *result)
+static void log_end(const struct session *s, const char *user, size_t user_len, const char *stage,
+                    const char *result)
 {
 	struct event e;
 	bool tunnel = is_tunnel(s);
@@ -86,6 +87,8 @@ static void log_end(const struct session *s, const char *stage, const char *resu
 	event_begin(&e, tunnel ? "close" : "failed");
 	event_number(&e, "id", s->id);
 	event_address(&e, "client", &s->from);
+	if (user)
+		event_octets(&e, "user", user, user_len);
 	if (s->where)
 		event_value(&e, "target", s->where);
 	if (tunnel) {
@@ -103,8 +106,9 @@ static void log_end(const struct session *s, const char *stage, const char *resu
 void session_end(struct session *s, const char *result)
 {
 	struct worker *w = s->worker;
-	const char *stage = s->st == SESSION_CONNECT ? handshake_stage(s->hs)
-	                                             : state_info[s->st].name;
+	const char *stage = s->hs ? handshake_stage(s->hs) : state_info[s->st].name;
+	size_t user_len = 0;
+	char *user = s->hs ? handshake_take_user(s->hs, &user_len) : NULL;
 
 	loop_stop_timer(&w->loop, &s->deadline);
 	handshake_free(s->hs);
@@ -112,7 +116,8 @@ void session_end(struct session *s, const char *result)
 	loop_close(&w->loop, &s->client);
 	loop_close(&w->loop, &s->target);
 	/* The line comes when all is closed: its reader may count on that. */
-	log_end(s, stage, result);
+	log_end(s, user, user_len, stage, result);
+	free(user);
 	DL_DELETE(w->sessions, s);
 	w->n_sessions--;
 	free(s->where);
@@ -149,6 +154,9 @@ static uint32_t client_mask(const struct session *s)
 {
 	switch (s->st) {
 	case SESSION_HANDSHAKE:
+		/* While a login is judged only a dead client counts, as in SESSION_CONNECT. */
+		if (handshake_is_judging(s->hs))
+			return EPOLLERR;
 		return EPOLLIN | (handshake_has_output(s->hs) ? EPOLLOUT : 0);
 	case SESSION_CONNECT:
 		/* Only a reset counts now: a client may well half-close and wait for the answer. */
@@ -333,7 +341,10 @@ static void client_ready(struct watch *w, uint32_t events)
 
 	switch (s->st) {
 	case SESSION_HANDSHAKE:
-		if (events & EPOLLOUT && handshake_flush(s->hs, w->fd) < 0)
+		if (handshake_is_judging(s->hs)) {
+			if (events & (EPOLLERR | EPOLLHUP))
+				session_end(s, "the client reset the connection");
+		} else if (events & EPOLLOUT && handshake_flush(s->hs, w->fd) < 0)
 			session_end(s, "the client is gone");
 		else
 			handshake_read(s);

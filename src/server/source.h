@@ -4,6 +4,17 @@
 
 #include "address.h"
 
+#define SOURCE_PREFIX_LEN 8 /* octets of an IPv6 address that count */
+
+/* Octets alone, without gaps: it may be compared and hashed as memory. */
+struct source_key {
+	uint8_t family;
+	uint8_t ip[SOURCE_PREFIX_LEN];
+};
+
+/* v4-mapped is IPv4 here too. */
+struct source_key source_key_of(const union address *from);
+
 struct source;
 
 /*

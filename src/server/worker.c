@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "auth.h"
 #include "listener.h"
 #include "resolver.h"
 #include "session.h"
@@ -18,7 +19,9 @@ static void drain_is_over(struct timer *t)
 static int open_resolver(struct worker *w)
 {
 	const struct options *o = w->options;
-	const struct resolver_params params = { .hosts = o->hosts, .nameservers = o->nameservers };
+	const struct resolver_params params = { .hosts = o->hosts,
+		                                .nameservers = o->nameservers,
+		                                .system = o->resolver_system };
 	int err = resolver_new(&w->resolver, &w->loop, &params);
 
 	if (err == 0)
@@ -35,7 +38,7 @@ static int open_resolver(struct worker *w)
 
 int worker_start(struct worker *w, const struct options *options)
 {
-	int err;
+	int err, status = 0;
 
 	memset(w, 0, sizeof(*w));
 	w->options = options;
@@ -45,6 +48,10 @@ int worker_start(struct worker *w, const struct options *options)
 		fprintf(stderr, "socksifyd: epoll: %s\n", strerror(-err));
 		return 1;
 	}
+	if (options->users)
+		status = auth_new(&w->auth, &w->loop, options->users);
+	if (status != 0)
+		return status;
 	if (open_resolver(w) != 0)
 		return 1;
 	for (size_t i = 0; i < options->n_listen; i++)
@@ -71,6 +78,8 @@ void worker_stop(struct worker *w)
 	while (w->sessions)
 		session_abort(w->sessions, "shutdown");
 	loop_stop_timer(&w->loop, &w->drain);
+	auth_free(w->auth);
+	w->auth = NULL;
 	resolver_free(w->resolver);
 	w->resolver = NULL;
 	loop_fini(&w->loop);

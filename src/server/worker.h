@@ -7,6 +7,7 @@
 
 #define WORKER_SCRATCH 65536
 
+struct auth;
 struct listener;
 struct resolver;
 struct session;
@@ -14,6 +15,7 @@ struct session;
 struct worker {
 	struct loop loop;
 	const struct options *options; /* borrowed */
+	struct auth *auth;             /* NULL: no users are demanded */
 	struct resolver *resolver;
 	struct listener *listeners;
 	struct session *sessions;

@@ -196,7 +196,7 @@ class Options(unittest.TestCase):
     def test_help_and_version(self):
         done = run("--help")
         self.assertEqual(done.returncode, 0)
-        for option in ("listen", "allow", "hosts", "nameserver", "handshake-timeout",
+        for option in ("listen", "allow", "users", "hash", "resolver", "hosts", "nameserver", "handshake-timeout",
                        "connect-timeout", "drain-timeout", "quiet", "verbose", "version"):
             self.assertIn(f"--{option}", done.stdout)
         self.assertRegex(run("--version").stdout, r"^socksifyd \d+\.\d+")
@@ -206,6 +206,7 @@ class Options(unittest.TestCase):
             done = run("--listen", "127.0.0.1:0", "--listen", at)
             self.assertEqual(done.returncode, 2, at)
             self.assertIn("--allow", done.stderr)
+            self.assertIn("--users", done.stderr)
 
     def test_port_that_is_taken(self):
         with Server() as server:

@@ -1,8 +1,4 @@
-"""PROTOCOL, SOCKS5 greeting, request and reply: items 19, 21 to 35, 38 to 43.
-
-Item 20 is a server's that demands users, which socksifyd can't do yet; that the machine behind it chooses
-05 02 when it is told to is in tests/unit/socks/test_server.c, all_values_of_the_method.
-"""
+"""PROTOCOL, SOCKS5 greeting, request and reply: items 19, 21 to 35, 38 to 43; 20 is in test_users.py."""
 
 import os
 import random

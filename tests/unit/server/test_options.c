@@ -1,6 +1,7 @@
 #include "capture.h"
 
 #include <getopt.h>
+#include <help.h>
 #include <options.h>
 
 #define ARGS_MAX 8
@@ -52,6 +53,9 @@ START_TEST(the_defaults_are_safe)
 	ck_assert_str_eq(listener(&o, 0), "127.0.0.1:1080");
 	ck_assert_uint_eq(o.allow.n, 0);
 	ck_assert_ptr_null(o.hosts);
+	ck_assert_ptr_null(o.users);
+	ck_assert(!o.hash);
+	ck_assert(!o.resolver_system);
 	ck_assert_ptr_null(o.nameservers);
 	ck_assert_int_eq(o.handshake_ms, 15000);
 	ck_assert_int_eq(o.connect_ms, 20000);
@@ -82,6 +86,15 @@ static const struct {
 	{ { "--nameserver", "192.0.2.53:0" }, "192.0.2.53:0", "ADDR:PORT" },
 	{ { "--nameserver", "192.0.2.53:" }, "192.0.2.53:", "ADDR:PORT" },
 	{ { "--nameserver", "" }, "", "ADDR:PORT" },
+	{ { "--users", "" }, "", "a file" },
+	{ { "--resolver", "nss" }, "nss", "dns or system" },
+	{ { "--resolver", "" }, "", "dns or system" },
+	{ { "--hash=" }, "", "1 to 255 octets" },
+	{ { "--hash", "" }, "", "1 to 255 octets" },
+	{ { "--hash", "a", "b" }, "b", "no such argument" },
+	{ { "--hash=a", "b" }, "b", "no such argument" },
+	{ { "--resolver", "system", "--nameserver", "::1" }, "[::1]:53", "no --resolver system" },
+	{ { "--nameserver", "::1", "--resolver", "system" }, "[::1]:53", "no --resolver system" },
 	{ { "--handshake-timeout", "0" }, "0", "--handshake-timeout" },
 	{ { "--handshake-timeout", "" }, "", "seconds" },
 	{ { "--handshake-timeout", "-1" }, "-1", "seconds" },
@@ -250,20 +263,89 @@ START_TEST(the_last_word_on_the_log_counts)
 }
 END_TEST
 
-START_TEST(help_names_every_option)
+START_TEST(help_has_every_option_and_fits_a_terminal)
 {
-	static const char *const names[] = {
-		"-l, --listen",        "-a, --allow",       "--hosts",         "--nameserver",
-		"--handshake-timeout", "--connect-timeout", "--drain-timeout", "-q, --quiet",
-		"-v, --verbose",       "-h, --help",        "-V, --version",
-	};
 	const char *const args[] = { _i ? "--help" : "-h", NULL };
 	struct options o;
+	char head[64];
 
 	ck_assert_int_eq(parse(&o, args), 0);
-	for (int i = 0; i < ROWS(names); i++)
-		ck_assert_msg(strstr(out, names[i]) != NULL, "no %s", names[i]);
 	ck_assert_str_eq(err, "");
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		const struct option_row *row = &help_rows[i];
+
+		snprintf(head, sizeof(head), "%s--%s%s%s", row->letter ? ", " : "\n      ",
+		         row->name, *row->argument ? " " : "", row->argument);
+		ck_assert_msg(strstr(out, head) != NULL, "no \"%s\" in %s", head, out);
+		ck_assert_msg(!*row->fallback || strstr(out, row->fallback), "no %s",
+		              row->fallback);
+	}
+	for (const char *line = out; *line; line += strcspn(line, "\n") + 1)
+		ck_assert_msg(strcspn(line, "\n") <= 80, "too wide: %s", line);
+	options_fini(&o);
+}
+END_TEST
+
+START_TEST(every_option_has_one_name_and_one_letter)
+{
+	struct help_getopt g;
+
+	help_fill(&g);
+	ck_assert_ptr_null(g.options[OPTION_COUNT].name);
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		ck_assert_int_eq(help_find(HELP_FIRST + i), i);
+		if (help_rows[i].letter)
+			ck_assert_int_eq(help_find(help_rows[i].letter), i);
+		for (int k = 0; k < i; k++)
+			ck_assert_str_ne(help_rows[i].name, help_rows[k].name);
+	}
+	ck_assert_int_eq(help_find('?'), OPTION_COUNT);
+	ck_assert_int_eq(help_find(0), OPTION_COUNT);
+}
+END_TEST
+
+static const struct {
+	const char *args[ARGS_MAX + 1];
+	const char *name; /* NULL: none */
+} hash[] = {
+	{ { "--hash" }, NULL },
+	{ { "--hash", "bob" }, "bob" },
+	{ { "--hash=bob" }, "bob" },
+	{ { "bob", "--hash" }, "bob" },
+	{ { "--hash", "-q", "bob" }, "bob" },
+	{ { "--hash", "--", "-bob" }, "-bob" },
+	/* No server: nothing that could be open. */
+	{ { "--hash", "-l", "0.0.0.0:1" }, NULL },
+};
+
+START_TEST(hash_may_have_a_name)
+{
+	char *argv[ARGS_MAX + 2] = { (char[]){ "socksifyd" } };
+	struct options o;
+	int argc = 1;
+
+	for (; hash[_i].args[argc - 1]; argc++)
+		argv[argc] = strdup(hash[_i].args[argc - 1]);
+	optind = 0;
+	ck_assert_int_eq(options_parse(&o, argc, argv), -1);
+	ck_assert(o.hash);
+	if (hash[_i].name)
+		ck_assert_str_eq(o.hash_name, hash[_i].name);
+	else
+		ck_assert_ptr_null(o.hash_name);
+	options_fini(&o);
+	for (int i = 1; i < argc; i++)
+		free(argv[i]);
+}
+END_TEST
+
+START_TEST(users_are_enough_for_a_network)
+{
+	struct options o;
+
+	ck_assert_int_eq(
+		parse(&o, (const char *const[]){ "--users", "file", "-l", "0.0.0.0:1", NULL }), -1);
+	ck_assert_ptr_nonnull(o.users);
 	options_fini(&o);
 }
 END_TEST
@@ -284,5 +366,6 @@ UNIT_MAIN("server options", { the_defaults_are_safe, 0 },
           { a_bad_value_is_quoted_and_explained, ROWS(bad) }, { listeners_add_up, 0 },
           { listeners_have_their_limit, 0 }, { who_may_come_is_said_before_a_network_is_served, 0 },
           { nameservers_become_one_list, 0 }, { seconds_may_have_a_fraction, ROWS(seconds) },
-          { the_last_word_on_the_log_counts, 0 }, { help_names_every_option, 2 },
-          { version_is_one_line, 2 })
+          { the_last_word_on_the_log_counts, 0 }, { help_has_every_option_and_fits_a_terminal, 2 },
+          { every_option_has_one_name_and_one_letter, 0 }, { hash_may_have_a_name, ROWS(hash) },
+          { users_are_enough_for_a_network, 0 }, { version_is_one_line, 2 })

@@ -130,5 +130,85 @@ START_TEST(all_sources_have_one_limit)
 }
 END_TEST
 
+/* libc, with names that are addresses, so that nobody is asked. */
+
+struct libc {
+	struct loop loop;
+	struct resolver *resolver;
+	union address client;
+	unsigned told, wanted;
+};
+
+static void libc_told(void *arg, const struct resolver_answer *a)
+{
+	struct libc *l = arg;
+	struct endpoint ep, want = unit_endpoint("192.0.2.7:80");
+
+	ck_assert(a->last);
+	ck_assert_uint_eq(a->n, 1);
+	address_to_endpoint(&a->addrs[0], &ep);
+	ck_assert_endpoint_eq(&ep, &want);
+	if (++l->told == l->wanted)
+		loop_stop(&l->loop);
+}
+
+static void libc_init(struct libc *l)
+{
+	const struct resolver_params params = { .system = true };
+	struct endpoint ep = unit_endpoint("192.0.2.1:1");
+
+	memset(l, 0, sizeof(*l));
+	address_from_endpoint(&l->client, &ep);
+	ck_assert_int_eq(loop_init(&l->loop), 0);
+	ck_assert_int_eq(resolver_new(&l->resolver, &l->loop, &params), 0);
+}
+
+static struct lookup *libc_ask(struct libc *l)
+{
+	struct lookup *lk;
+
+	resolver_start(l->resolver, "192.0.2.7", 9, 80, &l->client, libc_told, l, &lk);
+	ck_assert_ptr_nonnull(lk);
+	return lk;
+}
+
+START_TEST(libc_can_be_asked_instead)
+{
+	struct libc l;
+
+	libc_init(&l);
+	l.wanted = 100;
+	for (unsigned i = 0; i < l.wanted; i++)
+		libc_ask(&l);
+	ck_assert_int_eq(loop_run(&l.loop), 0);
+	ck_assert_uint_eq(l.told, 100);
+	resolver_reload(l.resolver);
+	resolver_free(l.resolver);
+	loop_fini(&l.loop);
+}
+END_TEST
+
+START_TEST(what_libc_is_asked_can_be_cancelled)
+{
+	struct lookup *lookups[200];
+	struct libc l;
+
+	libc_init(&l);
+	for (int i = 0; i < ROWS(lookups); i++)
+		lookups[i] = libc_ask(&l);
+	for (int i = 1; i < ROWS(lookups); i++)
+		lookup_cancel(lookups[i]);
+	l.wanted = 1;
+	ck_assert_int_eq(loop_run(&l.loop), 0);
+	/* And where the server ends with some under way. */
+	for (int i = 0; i < ROWS(lookups); i++)
+		lookup_cancel(libc_ask(&l));
+	resolver_free(l.resolver);
+	loop_fini(&l.loop);
+	ck_assert_uint_eq(l.told, 1);
+}
+END_TEST
+
 UNIT_MAIN("server resolver", { no_answer_at_all_is_a_time_out, 0 },
-          { a_source_has_its_limit_and_others_have_theirs, 0 }, { all_sources_have_one_limit, 0 })
+          { a_source_has_its_limit_and_others_have_theirs, 0 }, { all_sources_have_one_limit, 0 },
+          { libc_can_be_asked_instead, 0 }, { what_libc_is_asked_can_be_cancelled, 0 })

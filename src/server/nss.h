@@ -1,0 +1,28 @@
+/*
+ * Names by libc's getaddrinfo(3) and the machine's nsswitch.conf(5), in threads, for --resolver
+ * system. It answers as a channel does, both families at once.
+ */
+#ifndef SERVER_NSS_H
+#define SERVER_NSS_H
+
+#include "channel.h"
+#include "source.h"
+
+struct nss;
+
+/* 0 or a negative errno. */
+int nss_new(struct nss **out, struct loop *loop);
+/* Answers whatever is under way with a failure. NULL is fine. */
+void nss_free(struct nss *n);
+
+/* Ask. ->answered is set, and may be called before this returns. */
+void nss_ask(struct nss *n, struct query *q, const char *name, uint16_t port,
+             const struct source_key *from);
+
+/*
+ * The asker has gone. A query that has not begun is answered with -ECANCELED before this returns;
+ * another will be later, as getaddrinfo(3) can't be stopped.
+ */
+void nss_cancel(struct nss *n, struct query *q);
+
+#endif
