@@ -14,13 +14,13 @@
 #define CONFIG_TIMEOUT_DEFAULT_MS 30000
 #define CONFIG_COMPLAINT_MAX      512
 
-/* A target of exec that the library can't get into: run with its network closed, or not, or open. */
+/* Programs that the library can't get into: run with a closed network, not at all, or openly. */
 enum exec_policy { EXEC_CLOSED, EXEC_REFUSE, EXEC_ALLOW };
 
 struct config {
 	struct proxy proxy;
 	struct rules no_proxy;
-	bool loopback_too; /* SOCKSIFY_LOOPBACK=proxy: loopback and 0.0.0.0 go to the proxy as well */
+	bool loopback_too; /* SOCKSIFY_LOOPBACK=proxy: loopback, 0.0.0.0 and :: go there as well */
 	enum exec_policy exec;
 	struct prefix pool_ipv4, pool_ipv6; /* where placeholders are taken from */
 	bool broken;    /* a value is malformed: every connect is refused, ->complaint says why */

@@ -12,7 +12,9 @@ struct prefix {
 
 /*
  * Read "ADDR" or "ADDR/BITS", an IPv6 address with or without brackets around it, never with a
- * scope. Bits beyond the length are cleared. ::ffff:0:0/96 and what lies in it become IPv4.
+ * scope. Bits beyond the length are cleared. ::ffff:0:0/96 and what lies in it become IPv4; a
+ * shorter prefix of such an address is refused.
+ *
  * Returns 0, or -EINVAL with @out untouched.
  */
 int prefix_parse(struct prefix *out, const char *text, size_t len);

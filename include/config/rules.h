@@ -20,6 +20,7 @@
 
 #define RULES_MAX      1024
 #define RULES_TEXT_MAX 16384 /* octets of all names together, NULs included */
+#define RULES_ITEM_MAX 272   /* room for any one item in text */
 
 enum rule_kind { RULE_ALL, RULE_NAME, RULE_SUFFIX, RULE_PREFIX };
 

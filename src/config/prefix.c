@@ -10,12 +10,17 @@
 static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 #define MAPPED_BITS 96
 
-/* Up to three digits; -1 for all else. */
+static bool is_mapped(enum endpoint_kind kind, const uint8_t *ip)
+{
+	return kind == ENDPOINT_IPV6 && memcmp(ip, mapped, sizeof(mapped)) == 0;
+}
+
+/* "0" to "999", nothing else; or -1. */
 static int parse_bits(const char *at, size_t len)
 {
 	int v = 0;
 
-	if (len == 0 || len > 3)
+	if (len == 0 || len > 3 || (len > 1 && at[0] == '0'))
 		return -1;
 	for (size_t i = 0; i < len; i++) {
 		if (!ascii_is_digit(at[i]))
@@ -58,8 +63,10 @@ int prefix_parse(struct prefix *out, const char *text, size_t len)
 	p.kind = ep.kind;
 	p.bits = (uint8_t)bits;
 	memcpy(p.ip, ep.ip, sizeof(p.ip));
-	if (p.kind == ENDPOINT_IPV6 && bits >= MAPPED_BITS &&
-	    memcmp(p.ip, mapped, sizeof(mapped)) == 0) {
+	if (is_mapped(p.kind, p.ip)) {
+		/* Whoever is compared is unmapped first, so this would never fit anybody. */
+		if (bits < MAPPED_BITS)
+			return -EINVAL;
 		p.kind = ENDPOINT_IPV4;
 		p.bits = (uint8_t)(bits - MAPPED_BITS);
 		memmove(p.ip, p.ip + sizeof(mapped), 4);
@@ -73,15 +80,13 @@ int prefix_parse(struct prefix *out, const char *text, size_t len)
 
 bool prefix_contains(const struct prefix *p, const struct endpoint *ep)
 {
-	struct endpoint plain;
+	bool v4_in_v6 = is_mapped(ep->kind, ep->ip);
+	enum endpoint_kind kind = v4_in_v6 ? ENDPOINT_IPV4 : ep->kind;
+	const uint8_t *ip = v4_in_v6 ? ep->ip + sizeof(mapped) : ep->ip;
 	size_t whole = p->bits / 8;
 	unsigned rest = p->bits % 8;
 
-	if (ep->kind != ENDPOINT_IPV4 && ep->kind != ENDPOINT_IPV6)
+	if (kind != p->kind || memcmp(ip, p->ip, whole) != 0)
 		return false;
-	plain = *ep;
-	endpoint_unmap(&plain);
-	if (plain.kind != p->kind || memcmp(plain.ip, p->ip, whole) != 0)
-		return false;
-	return rest == 0 || ((plain.ip[whole] ^ p->ip[whole]) & (uint8_t) ~(0xffu >> rest)) == 0;
+	return rest == 0 || ((ip[whole] ^ p->ip[whole]) & (uint8_t) ~(0xffu >> rest)) == 0;
 }

@@ -163,7 +163,7 @@ int read_no_proxy(struct reading *r, const char *value)
 	                                                       : 0;
 }
 
-/* Other programs read it too, each its own way: what is malformed only sends less past the proxy. */
+/* Other programs read it, each its own way: what is malformed only sends less past the proxy. */
 int read_foreign_no_proxy(struct reading *r, const char *value)
 {
 	struct complaint why;

@@ -94,6 +94,16 @@ static int add_name(struct rules *out, struct rule *rule, const char *name, size
 	return 0;
 }
 
+/* Brackets may stand around the address or around all of the range: "[fd00::]/8", "[fd00::/8]". */
+static int read_range(struct prefix *out, const char *at, size_t len)
+{
+	if (len > 2 && at[0] == '[' && at[len - 1] == ']' && memchr(at, '/', len)) {
+		at++;
+		len -= 2;
+	}
+	return prefix_parse(out, at, len);
+}
+
 static int read_item(struct rules *out, const struct item *item, struct complaint *why)
 {
 	const char *colon = port_colon(item);
@@ -118,7 +128,7 @@ static int read_item(struct rules *out, const struct item *item, struct complain
 	}
 	if (len == 1 && at[0] == '*')
 		rule.kind = RULE_ALL;
-	else if (prefix_parse(&rule.prefix, at, len) == 0)
+	else if (read_range(&rule.prefix, at, len) == 0)
 		rule.kind = RULE_PREFIX;
 	else
 		err = len > 0 ? add_name(out, &rule, at, len) : -EINVAL;

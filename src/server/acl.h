@@ -2,16 +2,10 @@
 #ifndef SERVER_ACL_H
 #define SERVER_ACL_H
 
-#include <base/endpoint.h>
-
-struct acl_prefix {
-	enum endpoint_kind kind; /* ENDPOINT_IPV4 or ENDPOINT_IPV6 */
-	uint8_t bits;
-	uint8_t ip[16];
-};
+#include <config/prefix.h>
 
 struct acl {
-	struct acl_prefix *prefixes;
+	struct prefix *prefixes;
 	size_t n;
 };
 
