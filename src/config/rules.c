@@ -72,7 +72,7 @@ static bool is_name(const char *name, size_t len)
 		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f ||
 		    strchr("*/:[]@\"%,\\", name[i]))
 			return false;
-	return endpoint_name_is_valid(name, len);
+	return len > 0 && name[len - 1] != '.' && endpoint_name_is_valid(name, len);
 }
 
 static int add_name(struct rules *out, struct rule *rule, const char *name, size_t len)
@@ -81,7 +81,8 @@ static int add_name(struct rules *out, struct rule *rule, const char *name, size
 
 	if (len > 1 && name[len - 1] == '.')
 		len--;
-	if (len > ENDPOINT_NAME_MAX || !is_name(name + suffix, len - suffix))
+	if (len > ENDPOINT_NAME_MAX || !is_name(name + suffix, len - suffix) ||
+	    prefix_parse(&(struct prefix){ 0 }, name, len) == 0)
 		return -EINVAL;
 	if (out->text_len + len + 1 > sizeof(out->text))
 		return -ENOSPC;
