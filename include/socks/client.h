@@ -25,7 +25,7 @@ enum client_want {
 	CLIENT_FAILED, /* client_result() says why; the connection is of no more use */
 };
 
-/* Where the handshake stands or ended; client_stage_text() has it in words. */
+/* Where the handshake stands or ended; client_stage_text() has it in a word. */
 enum client_stage {
 	CLIENT_STAGE_GREETING,
 	CLIENT_STAGE_METHOD,
@@ -34,6 +34,37 @@ enum client_stage {
 	CLIENT_STAGE_REPLY,
 	CLIENT_STAGE_SECOND_REPLY, /* BIND: the peer has come */
 	CLIENT_STAGE_OVER,
+};
+
+/* Why it failed; client_why() has it in words. */
+enum client_cause {
+	CLIENT_CAUSE_NONE,  /* it did not */
+	CLIENT_CAUSE_REPLY, /* client_code() says why */
+	/* What this protocol can't say. */
+	CLIENT_CAUSE_NO_DESTINATION,
+	CLIENT_CAUSE_IPV6,
+	CLIENT_CAUSE_UDP,
+	CLIENT_CAUSE_NAME,
+	CLIENT_CAUSE_ZERO_NET,
+	CLIENT_CAUSE_USER_TOO_LONG,
+	CLIENT_CAUSE_USER_HAS_NUL,
+	CLIENT_CAUSE_PASSWORD_TOO_LONG,
+	CLIENT_CAUSE_PASSWORD_ALONE,
+	/* What the proxy did. */
+	CLIENT_CAUSE_CLOSED,
+	CLIENT_CAUSE_WANTS_PASSWORD, /* method 02, and we have none */
+	CLIENT_CAUSE_WANTS_GSSAPI,   /* method 01, which was not offered */
+	CLIENT_CAUSE_WANTS_OTHER,    /* FF, though credentials were offered */
+	CLIENT_CAUSE_WANTS_SOME,     /* FF, and none were */
+	CLIENT_CAUSE_ODD_METHOD,
+	CLIENT_CAUSE_CREDENTIALS,
+	/* What it is instead, as far as its answer tells. */
+	CLIENT_CAUSE_HTTP,
+	CLIENT_CAUSE_TLS,
+	CLIENT_CAUSE_SSH,
+	CLIENT_CAUSE_SOCKS4,
+	CLIENT_CAUSE_SOCKS5,
+	CLIENT_CAUSE_NOISE,
 };
 
 struct client_params {
@@ -57,10 +88,11 @@ struct socks_client {
 	enum client_stage stage;
 	enum client_want want;
 	int err;
-	const char *why; /* static */
-	uint8_t code;    /* the reply's REP or CD, when one came */
+	enum client_cause cause;
+	uint8_t code; /* the reply's REP or CD, when one came */
 	bool has_code;
 	size_t need, len;        /* of in */
+	size_t heard;            /* of in, when it failed */
 	size_t out_len, out_pos; /* of out */
 	uint8_t in[SOCKS5_REPLY_MAX];
 	uint8_t out[SOCKS5_GREETING_MAX + SOCKS5_USERPASS_MAX + SOCKS5_REQUEST_MAX];
@@ -110,9 +142,20 @@ enum client_stage client_where(const struct socks_client *c);
 int client_code(const struct socks_client *c);
 const struct endpoint *client_bound(const struct socks_client *c); /* BND of the last reply */
 
+/*
+ * What a person takes for one stage has one word: "method" for the greeting and its answer,
+ * "credentials", "request" for the request and its reply; then "second reply", "over".
+ */
 const char *client_stage_text(enum client_stage stage);
 
-/* Why it failed, in words, for a log: "the proxy wants a password and none is set". Never NULL. */
+/*
+ * Why it failed; in words: "the proxy wants a user and password, and none is set". Never NULL, ""
+ * where it did not.
+ */
+enum client_cause client_cause(const struct socks_client *c);
 const char *client_why(const struct socks_client *c);
+
+/* The octets of the answer at which it failed: what a peer that is no SOCKS server said first. */
+const uint8_t *client_heard(const struct socks_client *c, size_t *len);
 
 #endif

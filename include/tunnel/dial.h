@@ -11,14 +11,24 @@
 #define DIAL_HOPS_MAX 16 /* addresses of one proxy that are tried */
 #define DIAL_EASED    2  /* options of the program's that a handshake can't bear */
 
-/* What happened, for a log line or --check. */
+#define DIAL_HEARD_MAX 48 /* octets of an answer that is no SOCKS */
+
+/* What a person tells apart, and what is timed. */
+enum dial_step { DIAL_TCP, DIAL_METHOD, DIAL_CREDENTIALS, DIAL_REQUEST, DIAL_STEPS };
+
+/* What happened, for a log line or --check; explain.h has it in words. */
 struct dial_report {
 	bool reached;            /* TCP to the proxy stood */
 	struct endpoint hop;     /* the proxy's address that was tried last */
 	enum client_stage stage; /* where the handshake ended, once reached */
+	enum client_cause cause; /* CLIENT_CAUSE_NONE: the errno says it all */
 	int code;                /* the reply's code, or -1 */
-	const char *why;         /* in words; static */
+	const char *why;         /* in words; static, or NULL */
 	int64_t began_ms, ended_ms;
+	int64_t step_us[DIAL_STEPS]; /* -1: not come to. DIAL_TCP is that of ->hop alone */
+	/* How a peer that is no SOCKS server began. Nothing that came after a password was sent. */
+	uint8_t heard[DIAL_HEARD_MAX];
+	size_t n_heard;
 };
 
 struct dial {
@@ -32,6 +42,7 @@ struct dial {
 	/* Private: options that were lifted for the handshake, and whether its owner gave up. */
 	int eased_from[DIAL_EASED];
 	bool eased, abandoned;
+	int64_t lap_us; /* when the step began */
 };
 
 /*

@@ -18,13 +18,49 @@ static const struct stage_info {
 	size_t need;                         /* octets that its shortest form certainly has */
 	void (*got)(struct socks_client *c); /* that many have come */
 } stages[] = {
-	[CLIENT_STAGE_GREETING] = { "greeting", CLIENT_STAGE_METHOD, 0, NULL },
+	[CLIENT_STAGE_GREETING] = { "method", CLIENT_STAGE_METHOD, 0, NULL },
 	[CLIENT_STAGE_METHOD] = { "method", CLIENT_STAGE_METHOD, 2, got_method },
 	[CLIENT_STAGE_CREDENTIALS] = { "credentials", CLIENT_STAGE_CREDENTIALS, 2, got_status },
 	[CLIENT_STAGE_REQUEST] = { "request", CLIENT_STAGE_REPLY, 0, NULL },
-	[CLIENT_STAGE_REPLY] = { "reply", CLIENT_STAGE_REPLY, 4, got_reply },
+	[CLIENT_STAGE_REPLY] = { "request", CLIENT_STAGE_REPLY, 4, got_reply },
 	[CLIENT_STAGE_SECOND_REPLY] = { "second reply", CLIENT_STAGE_SECOND_REPLY, 4, got_reply },
 	[CLIENT_STAGE_OVER] = { "over", CLIENT_STAGE_OVER, 0, NULL },
+};
+
+/* What connect(2) says for a cause, and the words for it. */
+static const struct cause_info {
+	int err;
+	const char *text;
+} causes[] = {
+	[CLIENT_CAUSE_NONE] = { 0, "" },
+	[CLIENT_CAUSE_REPLY] = { 0, "" }, /* the code's own */
+	[CLIENT_CAUSE_NO_DESTINATION] = { -EINVAL, "no destination is given" },
+	[CLIENT_CAUSE_IPV6] = { -EAFNOSUPPORT, "SOCKS4 knows no IPv6 addresses" },
+	[CLIENT_CAUSE_UDP] = { -EAFNOSUPPORT, "SOCKS4 knows no UDP" },
+	[CLIENT_CAUSE_NAME] = { -EAFNOSUPPORT, "SOCKS4 knows no names; SOCKS4a does" },
+	[CLIENT_CAUSE_ZERO_NET] = { -EHOSTUNREACH,
+	                            "SOCKS4a reads addresses of the form 0.0.0.x as a name" },
+	[CLIENT_CAUSE_USER_TOO_LONG] = { -EINVAL, "the user is over 255 octets" },
+	[CLIENT_CAUSE_USER_HAS_NUL] = { -EINVAL, "the user holds a NUL" },
+	[CLIENT_CAUSE_PASSWORD_TOO_LONG] = { -EINVAL, "the password is over 255 octets" },
+	[CLIENT_CAUSE_PASSWORD_ALONE] = { -EINVAL, "a password without a user" },
+	[CLIENT_CAUSE_CLOSED] = { -ECONNREFUSED, "the proxy closed the connection" },
+	[CLIENT_CAUSE_WANTS_PASSWORD] = { -EACCES,
+	                                  "the proxy wants a user and password, and none is set" },
+	[CLIENT_CAUSE_WANTS_GSSAPI] = { -EPROTO, "the proxy wants GSSAPI (Kerberos), which was not "
+	                                         "offered" },
+	[CLIENT_CAUSE_WANTS_OTHER] = { -EACCES,
+	                               "the proxy takes neither a user and password nor their "
+	                               "absence" },
+	[CLIENT_CAUSE_WANTS_SOME] = { -EACCES, "the proxy wants credentials, and none are set" },
+	[CLIENT_CAUSE_ODD_METHOD] = { -EPROTO, "the proxy chose a method that was not offered" },
+	[CLIENT_CAUSE_CREDENTIALS] = { -EACCES, "the proxy refuses this user and password" },
+	[CLIENT_CAUSE_HTTP] = { -EPROTO, "the proxy speaks HTTP, not SOCKS" },
+	[CLIENT_CAUSE_TLS] = { -EPROTO, "the proxy speaks TLS, not SOCKS" },
+	[CLIENT_CAUSE_SSH] = { -EPROTO, "this is an SSH server, not a SOCKS proxy" },
+	[CLIENT_CAUSE_SOCKS4] = { -EPROTO, "the proxy speaks SOCKS4 only" },
+	[CLIENT_CAUSE_SOCKS5] = { -EPROTO, "the proxy speaks SOCKS5 only" },
+	[CLIENT_CAUSE_NOISE] = { -EPROTO, "the proxy's answer is not SOCKS" },
 };
 
 static void enter(struct socks_client *c, enum client_stage stage, enum client_want want)
@@ -41,10 +77,11 @@ static void enter(struct socks_client *c, enum client_stage stage, enum client_w
 	}
 }
 
-static void fail(struct socks_client *c, int err, const char *why)
+static void fail(struct socks_client *c, enum client_cause cause)
 {
-	c->err = err;
-	c->why = why;
+	c->cause = cause;
+	c->err = causes[cause].err;
+	c->heard = c->len;
 	enter(c, c->stage, CLIENT_FAILED);
 }
 
@@ -116,64 +153,57 @@ static void queue_request(struct socks_client *c)
 	c->out_len = w.pos;
 }
 
-static int check_destination(const struct socks_client *c, const char **why)
+static enum client_cause check_destination(const struct socks_client *c)
 {
 	static const uint8_t zero[4];
 
-	*why = "no destination is given";
 	if (c->dst.kind == ENDPOINT_NONE)
-		return -EINVAL;
+		return CLIENT_CAUSE_NO_DESTINATION;
 	if (is_v5(c))
-		return 0;
-	*why = "SOCKS4 knows no IPv6 addresses";
+		return CLIENT_CAUSE_NONE;
 	if (c->dst.kind == ENDPOINT_IPV6)
-		return -EAFNOSUPPORT;
-	*why = "SOCKS4 knows no UDP";
+		return CLIENT_CAUSE_IPV6;
 	if (c->params.cmd == SOCKS5_UDP_ASSOCIATE)
-		return -EAFNOSUPPORT;
-	*why = "SOCKS4 knows no names; SOCKS4a does";
+		return CLIENT_CAUSE_UDP;
 	if (c->dst.kind == ENDPOINT_NAME)
-		return c->params.protocol == SOCKS_V4 ? -EAFNOSUPPORT : 0;
+		return c->params.protocol == SOCKS_V4 ? CLIENT_CAUSE_NAME : CLIENT_CAUSE_NONE;
 	/* 0.0.0.0 itself is BIND's "anybody". */
-	*why = "SOCKS4a reads addresses of the form 0.0.0.x as a name";
 	if (memcmp(c->dst.ip, zero, 3) == 0 && c->dst.ip[3] != 0)
-		return -EHOSTUNREACH;
-	return 0;
+		return CLIENT_CAUSE_ZERO_NET;
+	return CLIENT_CAUSE_NONE;
 }
 
-static int check_credentials(const struct client_params *p, const char **why)
+static enum client_cause check_credentials(const struct client_params *p)
 {
-	*why = "the user is over 255 octets";
 	if (p->user_len > SOCKS5_CRED_MAX)
-		return -EINVAL;
-	*why = "the user holds a NUL";
+		return CLIENT_CAUSE_USER_TOO_LONG;
 	if (p->protocol != SOCKS_V5)
-		return p->user_len > 0 && memchr(p->user, '\0', p->user_len) ? -EINVAL : 0;
-	*why = "the password is over 255 octets";
+		return p->user_len > 0 && memchr(p->user, '\0', p->user_len)
+		               ? CLIENT_CAUSE_USER_HAS_NUL
+		               : CLIENT_CAUSE_NONE;
 	if (p->password_len > SOCKS5_CRED_MAX)
-		return -EINVAL;
-	*why = "a password without a user";
-	return p->password_len > 0 && p->user_len == 0 ? -EINVAL : 0;
+		return CLIENT_CAUSE_PASSWORD_TOO_LONG;
+	return p->password_len > 0 && p->user_len == 0 ? CLIENT_CAUSE_PASSWORD_ALONE
+	                                               : CLIENT_CAUSE_NONE;
 }
 
 int client_init(struct socks_client *c, const struct client_params *params)
 {
-	const char *why;
-	int err;
+	enum client_cause cause;
 
-	*c = (struct socks_client){ .params = *params, .err = -EINPROGRESS, .why = "" };
+	*c = (struct socks_client){ .params = *params, .err = -EINPROGRESS };
 	if (params->dst)
 		c->dst = *params->dst;
 	endpoint_unmap(&c->dst);
 	c->params.dst = NULL;
 
 	enter(c, is_v5(c) ? CLIENT_STAGE_GREETING : CLIENT_STAGE_REQUEST, CLIENT_SEND);
-	err = check_destination(c, &why);
-	if (err == 0)
-		err = check_credentials(params, &why);
-	if (err < 0) {
-		fail(c, err, why);
-		return err;
+	cause = check_destination(c);
+	if (cause == CLIENT_CAUSE_NONE)
+		cause = check_credentials(params);
+	if (cause != CLIENT_CAUSE_NONE) {
+		fail(c, cause);
+		return c->err;
 	}
 	if (!is_v5(c)) {
 		queue_request(c);
@@ -221,17 +251,27 @@ void client_sent(struct socks_client *c, size_t n)
 		receive(c, stages[c->stage].answer);
 }
 
-/* What an answer that is no SOCKS looks like. */
-static const char *what_came(const struct socks_client *c)
+static bool begins(const struct socks_client *c, uint8_t first, uint8_t second)
 {
-	if (c->in[0] == 'H')
-		return "the proxy speaks HTTP, not SOCKS";
-	if (is_v5(c) && c->in[0] == 0 && c->in[1] >= SOCKS4_GRANTED &&
-	    c->in[1] <= SOCKS4_IDENT_DIFFERS)
-		return "the proxy speaks SOCKS4 only";
-	if (!is_v5(c) && c->in[0] == SOCKS5_VERSION)
-		return "the proxy speaks SOCKS5 only";
-	return "the proxy's answer is not SOCKS";
+	return c->len >= 2 && c->in[0] == first && c->in[1] == second;
+}
+
+/* What an answer that is no SOCKS of ours looks like. */
+static enum client_cause what_came(const struct socks_client *c)
+{
+	if (begins(c, 'H', 'T'))
+		return CLIENT_CAUSE_HTTP;
+	if (begins(c, 'S', 'S'))
+		return CLIENT_CAUSE_SSH;
+	/* An alert, or a handshake, of any TLS (RFC 8446 section 5.1). */
+	if (begins(c, 0x15, 0x03) || begins(c, 0x16, 0x03))
+		return CLIENT_CAUSE_TLS;
+	if (is_v5(c) && (begins(c, 0, SOCKS4_GRANTED) || begins(c, 0, SOCKS4_REJECTED) ||
+	                 begins(c, 0, SOCKS4_NO_IDENTD) || begins(c, 0, SOCKS4_IDENT_DIFFERS)))
+		return CLIENT_CAUSE_SOCKS4;
+	if (!is_v5(c) && c->len > 0 && c->in[0] == SOCKS5_VERSION)
+		return CLIENT_CAUSE_SOCKS5;
+	return CLIENT_CAUSE_NOISE;
 }
 
 /* The handshake's next message: sent now, or already sent with the first. */
@@ -252,17 +292,19 @@ static void got_method(struct socks_client *c)
 	size_t used;
 
 	if (socks5_get_method(c->in, c->len, &method, &used) != WIRE_OK)
-		fail(c, -EPROTO, what_came(c));
+		fail(c, what_came(c));
 	else if (method == SOCKS5_METHOD_USERPASS && has_credentials(c))
 		go_on(c, CLIENT_STAGE_CREDENTIALS, queue_credentials);
 	else if (method == SOCKS5_METHOD_USERPASS)
-		fail(c, -EACCES, "the proxy wants a user and password, and none is set");
+		fail(c, CLIENT_CAUSE_WANTS_PASSWORD);
 	else if (method == SOCKS5_METHOD_UNACCEPTABLE && has_credentials(c))
-		fail(c, -EACCES, "the proxy takes neither a user and password nor their absence");
+		fail(c, CLIENT_CAUSE_WANTS_OTHER);
 	else if (method == SOCKS5_METHOD_UNACCEPTABLE)
-		fail(c, -EACCES, "the proxy wants credentials, and none are set");
+		fail(c, CLIENT_CAUSE_WANTS_SOME);
+	else if (method == SOCKS5_METHOD_GSSAPI)
+		fail(c, CLIENT_CAUSE_WANTS_GSSAPI);
 	else if (method != SOCKS5_METHOD_NONE || (c->params.glue && has_credentials(c)))
-		fail(c, -EPROTO, "the proxy chose a method that was not offered");
+		fail(c, CLIENT_CAUSE_ODD_METHOD);
 	else
 		go_on(c, CLIENT_STAGE_REQUEST, queue_request);
 }
@@ -273,9 +315,9 @@ static void got_status(struct socks_client *c)
 	size_t used;
 
 	if (socks5_get_userpass_status(c->in, c->len, &status, &used) != WIRE_OK)
-		fail(c, -EPROTO, what_came(c));
+		fail(c, what_came(c));
 	else if (status != 0)
-		fail(c, -EACCES, "the proxy refuses this user and password");
+		fail(c, CLIENT_CAUSE_CREDENTIALS);
 	else
 		go_on(c, CLIENT_STAGE_REQUEST, queue_request);
 }
@@ -287,8 +329,10 @@ static void judge(struct socks_client *c, uint8_t code)
 
 	c->code = code;
 	c->has_code = true;
-	if (err < 0)
-		fail(c, err, is_v5(c) ? reply_socks5_text(code) : reply_socks4_text(code));
+	if (err < 0) {
+		fail(c, CLIENT_CAUSE_REPLY);
+		c->err = err;
+	}
 }
 
 /*
@@ -340,9 +384,17 @@ static void got_reply(struct socks_client *c)
 		if (says_no(c))
 			judge(c, c->in[1]);
 		else
-			fail(c, -EPROTO, what_came(c));
+			fail(c, what_came(c));
 		break;
 	}
+}
+
+/* Who hangs up in mid-answer may have said enough to know it by: a TLS alert has 7 octets. */
+static enum client_cause why_closed(const struct socks_client *c)
+{
+	enum client_cause what = c->want == CLIENT_RECV ? what_came(c) : CLIENT_CAUSE_NOISE;
+
+	return what == CLIENT_CAUSE_NOISE ? CLIENT_CAUSE_CLOSED : what;
 }
 
 void client_feed(struct socks_client *c, const uint8_t *buf, size_t n)
@@ -355,7 +407,7 @@ void client_feed(struct socks_client *c, const uint8_t *buf, size_t n)
 		if (c->want == CLIENT_RECV && says_no(c))
 			judge(c, c->in[1]);
 		else
-			fail(c, -ECONNREFUSED, "the proxy closed the connection");
+			fail(c, why_closed(c));
 		return;
 	}
 	if (n > left)
@@ -399,7 +451,20 @@ const char *client_stage_text(enum client_stage stage)
 	return stages[stage].text;
 }
 
+enum client_cause client_cause(const struct socks_client *c)
+{
+	return c->cause;
+}
+
 const char *client_why(const struct socks_client *c)
 {
-	return c->why;
+	if (c->cause == CLIENT_CAUSE_REPLY)
+		return is_v5(c) ? reply_socks5_text(c->code) : reply_socks4_text(c->code);
+	return causes[c->cause].text;
+}
+
+const uint8_t *client_heard(const struct socks_client *c, size_t *len)
+{
+	*len = c->heard;
+	return c->in;
 }

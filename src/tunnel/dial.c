@@ -7,11 +7,25 @@
 #include <tunnel/dial.h>
 
 #include <base/clock.h>
-#include <base/errtext.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <tunnel/explain.h>
+
+static void lap_begin(struct dial *d)
+{
+	d->lap_us = clock_us();
+}
+
+/* The time since the last lap went into this step. */
+static void lap(struct dial *d, enum dial_step step)
+{
+	int64_t now = clock_us(), *at = &d->report.step_us[step];
+
+	*at = (*at < 0 ? 0 : *at) + now - d->lap_us;
+	d->lap_us = now;
+}
 
 static bool hop_fits(const struct endpoint *hop, int family, bool v6only)
 {
@@ -131,6 +145,23 @@ static ssize_t exchange(struct dial *d, int fd, struct socks_client *c, enum cli
 	return err;
 }
 
+static enum dial_step step_of(const struct socks_client *c)
+{
+	switch (client_where(c)) {
+	case CLIENT_STAGE_GREETING:
+	case CLIENT_STAGE_METHOD:
+		return DIAL_METHOD;
+	case CLIENT_STAGE_CREDENTIALS:
+		return DIAL_CREDENTIALS;
+	case CLIENT_STAGE_REQUEST:
+	case CLIENT_STAGE_REPLY:
+	case CLIENT_STAGE_SECOND_REPLY:
+	case CLIENT_STAGE_OVER:
+		break;
+	}
+	return DIAL_REQUEST;
+}
+
 static int handshake(struct dial *d, int fd, struct socks_client *c)
 {
 	uint8_t buf[SOCKS5_REPLY_MAX];
@@ -141,6 +172,7 @@ static int handshake(struct dial *d, int fd, struct socks_client *c)
 		bool asked = before == CLIENT_SEND && want == CLIENT_RECV;
 		ssize_t r = exchange(d, fd, c, want, asked, buf, n < sizeof(buf) ? n : sizeof(buf));
 
+		lap(d, step_of(c));
 		if (r < 0)
 			return (int)r;
 		if (want == CLIENT_SEND && r > 0)
@@ -197,6 +229,25 @@ void dial_abandon(struct dial *d, int fd)
 	d->abandoned = true;
 }
 
+/*
+ * Whoever answers in another protocol often says in its next words what it is. A server that echoes
+ * would say our password.
+ */
+static void overhear(struct dial *d, int fd, const struct socks_client *c)
+{
+	struct dial_report *r = &d->report;
+	const uint8_t *first;
+	ssize_t more;
+
+	if (d->proxy->protocol == SOCKS_V5 && r->stage != CLIENT_STAGE_METHOD)
+		return;
+	first = client_heard(c, &r->n_heard);
+	memcpy(r->heard, first, r->n_heard);
+	more = d->sys->recv(fd, r->heard + r->n_heard, sizeof(r->heard) - r->n_heard, MSG_DONTWAIT);
+	if (more > 0)
+		r->n_heard += (size_t)more;
+}
+
 static int dial_handshake(struct dial *d, int fd, struct socks_client *c)
 {
 	int err;
@@ -206,8 +257,12 @@ static int dial_handshake(struct dial *d, int fd, struct socks_client *c)
 	restore(d, fd);
 	d->report.stage = client_where(c);
 	d->report.code = client_code(c);
-	if (err == client_result(c))
+	if (err == client_result(c)) {
+		d->report.cause = client_cause(c);
 		d->report.why = client_why(c);
+	}
+	if (err == -EPROTO)
+		overhear(d, fd, c);
 	return err;
 }
 
@@ -243,7 +298,10 @@ static int dial_hop(struct dial *d, int fd, int family, size_t i, struct socks_c
 	int err;
 
 	d->report.hop = d->hops[i];
+	d->report.step_us[DIAL_TCP] = -1;
+	lap_begin(d);
 	err = dial_tcp(d, fd, family, &d->hops[i], share(d, d->n_hops - i), over);
+	lap(d, DIAL_TCP);
 	if (*over)
 		return err;
 	if (err == 0) {
@@ -281,13 +339,17 @@ int dial_connect(struct dial *d, int fd, const struct endpoint *dst)
 	struct socks_client c;
 	int err;
 
-	d->report = (struct dial_report){ .code = -1, .began_ms = clock_ms() };
+	d->report = (struct dial_report){ .code = -1,
+		                          .began_ms = clock_ms(),
+		                          .step_us = { -1, -1, -1, -1 } };
 	d->eased = d->abandoned = false;
 	err = dial_start(d, dst, &c);
-	if (err < 0)
-		d->report.why = "the proxy's protocol cannot say this destination";
-	else
+	if (err < 0) {
+		d->report.cause = client_cause(&c);
+		d->report.why = client_why(&c);
+	} else {
 		err = dial_hops(d, fd, &c);
+	}
 	explicit_bzero(&c, sizeof(c));
 	d->report.ended_ms = clock_ms();
 	return err;
@@ -296,19 +358,17 @@ int dial_connect(struct dial *d, int fd, const struct endpoint *dst)
 char *dial_explain(const struct dial *d, int err, char *buf, size_t cap)
 {
 	const struct dial_report *r = &d->report;
-	const char *why = r->why ? r->why : err_text(err);
 	long long ms = (long long)(r->ended_ms - r->began_ms);
-	char code[32] = "";
+	struct explanation why;
 
-	if (r->code >= 0)
-		snprintf(code, sizeof(code), " (reply %02x)", (unsigned)r->code);
+	explain_failure(d->proxy, r, err, &why);
 	if (r->reached)
-		snprintf(buf, cap, "%s: %s%s, after %lld ms", client_stage_text(r->stage), why,
-		         code, ms);
+		snprintf(buf, cap, "%s: %s, after %lld ms", client_stage_text(r->stage), why.cause,
+		         ms);
 	else if (r->hop.kind != ENDPOINT_NONE)
 		snprintf(buf, cap, "TCP to the proxy at %s: %s, after %lld ms",
-		         ENDPOINT_TEXT(&r->hop), why, ms);
+		         ENDPOINT_TEXT(&r->hop), why.cause, ms);
 	else
-		snprintf(buf, cap, "%s, after %lld ms", why, ms);
+		snprintf(buf, cap, "%s, after %lld ms", why.cause, ms);
 	return buf;
 }

@@ -4,14 +4,17 @@
 
 START_TEST(time_never_goes_back)
 {
-	int64_t last = clock_ms();
+	int64_t last = clock_ms(), last_us = clock_us();
 
 	ck_assert_int_gt(last, 0);
 	for (int i = 0; i < 1000; i++) {
-		int64_t now = clock_ms();
+		int64_t now = clock_ms(), now_us = clock_us();
 
 		ck_assert_int_ge(now, last);
+		ck_assert_int_ge(now_us, last_us);
+		ck_assert_int_ge(now_us / 1000, now);
 		last = now;
+		last_us = now_us;
 	}
 }
 END_TEST

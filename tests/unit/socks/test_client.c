@@ -72,9 +72,17 @@ static const struct talk talks[] = {
 	  CLIENT_STAGE_REPLY, -1, NULL, "SOCKS5 only" },
 	{ "SOCKS4 to a web server", SOCKS_V4, 1, "192.0.2.1:80", "", "", false,
 	  { SEND(V4_REQUEST), RECV("HTTP/1.1") }, -EPROTO, CLIENT_STAGE_REPLY, -1, NULL, "HTTP" },
+	{ "SOCKS4 to an SSH server", SOCKS_V4, 1, "192.0.2.1:80", "", "", false,
+	  { SEND(V4_REQUEST), RECV("SSH-2.0-") }, -EPROTO, CLIENT_STAGE_REPLY, -1, NULL, "SSH" },
 	{ "SOCKS4 to something else", SOCKS_V4, 1, "192.0.2.1:80", "", "", false,
-	  { SEND(V4_REQUEST), RECV("SSH-2.0-") }, -EPROTO, CLIENT_STAGE_REPLY, -1, NULL,
+	  { SEND(V4_REQUEST), RECV("220 mail") }, -EPROTO, CLIENT_STAGE_REPLY, -1, NULL,
 	  "not SOCKS" },
+	{ "SOCKS4 to a TLS server", SOCKS_V4, 1, "192.0.2.1:80", "", "", false,
+	  { SEND(V4_REQUEST), RECV("\x15\x03\x01\x00\x02\x02\x46"), CLOSED }, -EPROTO,
+	  CLIENT_STAGE_REPLY, -1, NULL, "TLS" },
+	{ "SOCKS4 to a SOCKS5 proxy that is short", SOCKS_V4, 1, "192.0.2.1:80", "", "", false,
+	  { SEND(V4_REQUEST), RECV("\x05\xff"), CLOSED }, -EPROTO, CLIENT_STAGE_REPLY, -1, NULL,
+	  "SOCKS5 only" },
 	{ "SOCKS4a", SOCKS_V4A, 1, "example.org:80", "joe", "", false,
 	  { SEND("\x04\x01\x00\x50\x00\x00\x00\x01joe\x00" "example.org\x00"),
 	  RECV("\x00\x5a\x00\x00\x00\x00\x00\x00") }, 0, CLIENT_STAGE_OVER, 0x5a, "0.0.0.0:0",
@@ -140,7 +148,7 @@ static const struct talk talks[] = {
 	  "neither" },
 	{ "SOCKS5, GSSAPI unasked", SOCKS_V5, 1, "example.org:80", "", "", false,
 	  { SEND(V5_GREETING), RECV("\x05\x01") }, -EPROTO, CLIENT_STAGE_METHOD, -1, NULL,
-	  "not offered" },
+	  "GSSAPI" },
 	{ "SOCKS5 to a SOCKS4 proxy", SOCKS_V5, 1, "example.org:80", "", "", false,
 	  { SEND(V5_GREETING), RECV("\x00\x5b") }, -EPROTO, CLIENT_STAGE_METHOD, -1, NULL,
 	  "SOCKS4 only" },
@@ -151,6 +159,15 @@ static const struct talk talks[] = {
 	  "not SOCKS" },
 	{ "SOCKS5 to a web server", SOCKS_V5, 1, "example.org:80", "", "", false,
 	  { SEND(V5_GREETING), RECV("HT") }, -EPROTO, CLIENT_STAGE_METHOD, -1, NULL, "HTTP" },
+	{ "SOCKS5 to a TLS server", SOCKS_V5, 1, "example.org:80", "", "", false,
+	  { SEND(V5_GREETING), RECV("\x15\x03") }, -EPROTO, CLIENT_STAGE_METHOD, -1, NULL, "TLS" },
+	{ "SOCKS5 to a TLS server that talks", SOCKS_V5, 1, "example.org:80", "", "", false,
+	  { SEND(V5_GREETING), RECV("\x16\x03") }, -EPROTO, CLIENT_STAGE_METHOD, -1, NULL, "TLS" },
+	{ "SOCKS5 to an SSH server", SOCKS_V5, 1, "example.org:80", "", "", false,
+	  { SEND(V5_GREETING), RECV("SS") }, -EPROTO, CLIENT_STAGE_METHOD, -1, NULL, "SSH" },
+	{ "SOCKS5, an odd method", SOCKS_V5, 1, "example.org:80", "", "", false,
+	  { SEND(V5_GREETING), RECV("\x05\x80") }, -EPROTO, CLIENT_STAGE_METHOD, -1, NULL,
+	  "not offered" },
 	{ "SOCKS5, closed after the greeting", SOCKS_V5, 1, "example.org:80", "", "", false,
 	  { SEND(V5_GREETING), CLOSED }, -ECONNREFUSED, CLIENT_STAGE_METHOD, -1, NULL, "closed" },
 	{ "SOCKS5, closed in the method", SOCKS_V5, 1, "example.org:80", "", "", false,
@@ -436,6 +453,7 @@ START_TEST(what_cannot_be_asked_fails_at_once)
 	ck_assert_int_eq(client_want(&c, &n), CLIENT_FAILED);
 	ck_assert_uint_eq(n, 0);
 	ck_assert_str_ne(client_why(&c), "");
+	ck_assert_int_ne(client_cause(&c), CLIENT_CAUSE_NONE);
 }
 END_TEST
 
@@ -518,13 +536,39 @@ START_TEST(a_sent_password_is_forgotten)
 }
 END_TEST
 
-START_TEST(every_stage_has_a_name)
+START_TEST(a_message_and_its_answer_are_one_stage_to_people)
 {
-	for (int i = CLIENT_STAGE_GREETING; i <= CLIENT_STAGE_OVER; i++)
-		for (int j = CLIENT_STAGE_GREETING; j <= CLIENT_STAGE_OVER; j++)
-			ck_assert_int_eq(strcmp(client_stage_text((enum client_stage)i),
-			                        client_stage_text((enum client_stage)j)) == 0,
-			                 i == j);
+	static const char *const words[] = {
+		[CLIENT_STAGE_GREETING] = "method",
+		[CLIENT_STAGE_METHOD] = "method",
+		[CLIENT_STAGE_CREDENTIALS] = "credentials",
+		[CLIENT_STAGE_REQUEST] = "request",
+		[CLIENT_STAGE_REPLY] = "request",
+		[CLIENT_STAGE_SECOND_REPLY] = "second reply",
+		[CLIENT_STAGE_OVER] = "over",
+	};
+
+	for (int i = 0; i < ROWS(words); i++)
+		ck_assert_str_eq(client_stage_text((enum client_stage)i), words[i]);
+}
+END_TEST
+
+START_TEST(what_was_heard_instead_is_kept)
+{
+	struct talk t = {
+		.protocol = SOCKS_V5, .cmd = 1, .dst = "a:1", .user = "", .password = ""
+	};
+	struct socks_client c;
+	size_t len;
+
+	ck_assert_int_eq(init(&c, &t), 0);
+	client_sent(&c, 3);
+	client_heard(&c, &len);
+	ck_assert_uint_eq(len, 0);
+	client_feed(&c, (const uint8_t *)"22", 2);
+	ck_assert_int_eq(client_cause(&c), CLIENT_CAUSE_NOISE);
+	ck_assert_mem_eq(client_heard(&c, &len), "22", 2);
+	ck_assert_uint_eq(len, 2);
 }
 END_TEST
 
@@ -534,4 +578,5 @@ UNIT_MAIN("client", { talks_end_as_they_must_however_they_are_cut, ROWS(talks) }
           { all_values_of_the_code, 256 }, { what_cannot_be_asked_fails_at_once, ROWS(refused) },
           { a_missing_destination_fails_at_once, 0 }, { credentials_have_their_limits, 0 },
           { the_longest_handshake_fits, 0 }, { a_sent_password_is_forgotten, 2 },
-          { every_stage_has_a_name, 0 })
+          { a_message_and_its_answer_are_one_stage_to_people, 0 },
+          { what_was_heard_instead_is_kept, 0 })

@@ -384,6 +384,92 @@ START_TEST(what_the_protocol_cannot_say_reaches_nobody)
 }
 END_TEST
 
+START_TEST(steps_that_were_come_to_have_a_time)
+{
+	struct dial d = fresh("192.0.2.1:1080", NULL);
+
+	f.answer_len = _i == 0 ? 1 : sizeof(good) - 1;
+	go(&d);
+	ck_assert_int_ge(d.report.step_us[DIAL_TCP], 0);
+	ck_assert_int_ge(d.report.step_us[DIAL_METHOD], 0);
+	ck_assert_int_eq(d.report.step_us[DIAL_CREDENTIALS], -1);
+	ck_assert_int_eq(d.report.step_us[DIAL_REQUEST] >= 0, _i == 1);
+
+	d = fresh("192.0.2.1:1080", NULL);
+	f.connect_errno[0] = ENETUNREACH;
+	go(&d);
+	ck_assert_int_ge(d.report.step_us[DIAL_TCP], 0);
+	ck_assert_int_eq(d.report.step_us[DIAL_METHOD], -1);
+}
+END_TEST
+
+#define MAIL "220 mail.test ESMTP"
+
+START_TEST(what_another_protocol_says_is_heard)
+{
+	struct dial d = fresh("192.0.2.1:1080", NULL);
+	char text[256];
+
+	f.answer = (const uint8_t *)MAIL;
+	f.answer_len = sizeof(MAIL) - 1;
+	ck_assert_int_eq(go(&d), -EPROTO);
+	ck_assert_int_eq(d.report.cause, CLIENT_CAUSE_NOISE);
+	ck_assert_uint_eq(d.report.n_heard, sizeof(MAIL) - 1);
+	ck_assert_mem_eq(d.report.heard, MAIL, sizeof(MAIL) - 1);
+	dial_explain(&d, -EPROTO, text, sizeof(text));
+	ck_assert_ptr_eq(strstr(text, "method: the proxy's answer is not SOCKS; it says \"" MAIL
+	                              "\", after "),
+	                 text);
+}
+END_TEST
+
+/* A server that echoes says the password in its answer. */
+START_TEST(nothing_is_heard_after_a_password_was_sent)
+{
+	struct dial d = fresh("192.0.2.1:1080", NULL);
+	struct proxy px = { .protocol = SOCKS_V5,
+		            .user_len = 3,
+		            .user = "joe",
+		            .password_len = 7,
+		            .password = "hunter2" };
+
+	d.proxy = &px;
+	f.answer = (const uint8_t *)"\5\2\0\2\1\3joe\7hunter2";
+	f.answer_len = 17;
+	ck_assert_int_eq(go(&d), -EPROTO);
+	ck_assert_ptr_null(memmem(&d, sizeof(d), "hunter2", 7));
+	ck_assert_uint_eq(d.report.n_heard, 0);
+}
+END_TEST
+
+/* What dial_explain() puts around the cause: how far it came. */
+static const struct {
+	int connect_errno;
+	const char *dst, *text;
+} lines[] = {
+	{ 0, "a:80", "request: connection refused by the destination (reply 05), after 0 ms" },
+	{ ECONNREFUSED, "a:80",
+	  "TCP to the proxy at 192.0.2.1:1080: connection refused: nothing listens there, after 0 "
+	  "ms" },
+	{ 0, "", "no destination is given, after 0 ms" },
+};
+
+START_TEST(the_line_says_how_far_it_came)
+{
+	struct dial d = fresh("192.0.2.1:1080", NULL);
+	struct endpoint dst = unit_endpoint(lines[_i].dst);
+	char text[256];
+	int err;
+
+	f.connect_errno[0] = lines[_i].connect_errno;
+	f.answer = (const uint8_t *)REFUSED;
+	f.answer_len = sizeof(REFUSED) - 1;
+	err = dial_connect(&d, FD, &dst);
+	d.report.ended_ms = d.report.began_ms;
+	ck_assert_str_eq(dial_explain(&d, err, text, sizeof(text)), lines[_i].text);
+}
+END_TEST
+
 UNIT_MAIN("tunnel dial", { exactly_the_handshake_is_read, 6 }, { a_slow_connect_is_waited_for, 0 },
           { the_next_address_is_tried_when_tcp_fails, 0 },
           { no_error_of_one_address_hides_the_next, ROWS(hop_errors) },
@@ -393,4 +479,7 @@ UNIT_MAIN("tunnel dial", { exactly_the_handshake_is_read, 6 }, { a_slow_connect_
           { an_answer_cut_anywhere_fails, GOOD_LEN },
           { options_that_hinder_are_lifted_and_put_back, 0 },
           { families_reach_what_they_can, ROWS(families) },
-          { what_the_protocol_cannot_say_reaches_nobody, 0 })
+          { what_the_protocol_cannot_say_reaches_nobody, 0 },
+          { steps_that_were_come_to_have_a_time, 2 }, { what_another_protocol_says_is_heard, 0 },
+          { nothing_is_heard_after_a_password_was_sent, 0 },
+          { the_line_says_how_far_it_came, ROWS(lines) })
