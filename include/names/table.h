@@ -3,7 +3,7 @@
  * slot is never reused while the table lives. SIGKILL at any instant leaves at worst an orphan
  * slot. Slots are given in order from one that is drawn by lot for each table, so that an address
  * of a table that was collected is unknown to the one made in its place: of another name with a
- * probability of (names put)/131,071.
+ * probability of (names put)/131,071 (with the default SOCKSIFY_POOL).
  *
  * All calls are safe from any thread, after fork, and in signal handlers; they allocate nothing and
  * take no lock. Only table_open() and growth open the file, and close it before they return.
@@ -23,7 +23,8 @@ struct table; /* the mapping itself */
  * room, RLIMIT_FSIZE), or @path is NULL: a private table that fork inherits. Missing parents: only
  * the last directory is made (0700), and its owner checked.
  *
- * @private_why  0 where the table is the session's, else the negative errno that made it private
+ * @private_why  0 where the table is the session's, else the negative errno that made it private;
+ *               -EDOM: it was made for another pool than pool_init()'s
  *
  * Returns NULL only where not even anonymous memory is to be had.
  */
@@ -50,6 +51,7 @@ uint32_t table_find(const struct table *t, const char *name, size_t len);
 const char *table_name(const struct table *t, uint32_t slot, size_t *len);
 
 uint32_t table_count(const struct table *t); /* slots given, orphans included */
+bool table_is_full(const struct table *t);   /* all of the pool's are */
 
 /*
  * The path for a new session's table: "$XDG_RUNTIME_DIR/socksify/names.<16 hex digits>", else

@@ -10,15 +10,19 @@ enum route_kind { ROUTE_DIRECT, ROUTE_PROXY, ROUTE_REFUSE };
 
 struct route {
 	enum route_kind kind;
-	struct endpoint
-		dst; /* ROUTE_PROXY: the name behind a placeholder, else the address, unmapped */
-	int err;     /* ROUTE_REFUSE: what the program is told, negative */
-	const char *why; /* the rule, in words; static */
+	/*
+	 * The name behind a placeholder, else the address, unmapped. ROUTE_DIRECT with a name: it
+	 * has to be resolved here first.
+	 */
+	struct endpoint dst;
+	int err;                 /* ROUTE_REFUSE: what the program is told, negative */
+	const char *why;         /* in words; static */
+	const struct rule *rule; /* of cfg->no_proxy that sent it direct, or NULL */
 };
 
 /*
  * @dst    address and port as the program gave them
- * @names  may be NULL: no placeholder is known then
+ * @names  may be NULL: no placeholder is known then, and no address of a name that goes direct
  * @hops   the proxy's own addresses, which are direct
  */
 void route_find(const struct config *cfg, const struct table *names, const struct endpoint *hops,

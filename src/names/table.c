@@ -281,3 +281,8 @@ uint32_t table_count(const struct table *t)
 
 	return given < slots_of(t) ? given : slots_of(t);
 }
+
+bool table_is_full(const struct table *t)
+{
+	return t->geometry.slots == pool_slots() && table_count(t) == slots_of(t);
+}

@@ -3,7 +3,7 @@
  * in reading too, so memory is asked for before, and the head says how far each area has it: who
  * wants to write beyond has memory put there first and raises the mark then; who reads goes no
  * further than the mark. Dying in between leaves memory that nobody counts on. Names fall into any
- * page of the buckets, so each of these has a mark of its own.
+ * part of the buckets, so each of these has a mark of its own.
  *
  * Memory is asked for by MADV_POPULATE_WRITE, which answers with an error and needs neither path
  * nor descriptor (a program may have changed its root or its user since), and on kernels before
@@ -128,20 +128,20 @@ int table_back(struct table *t, enum table_area_id id, uint32_t need)
 
 bool table_bucket_is_backed(const struct table *t, uint32_t bucket)
 {
-	uint32_t bits = atomic_load_explicit(&t->head->bucket_pages, memory_order_acquire);
+	uint32_t bits = atomic_load_explicit(&t->head->bucket_parts, memory_order_acquire);
 
-	return bits >> bucket * 4 / TABLE_PAGE & 1;
+	return bits >> (bucket >> t->part_shift) & 1;
 }
 
 int table_back_bucket(struct table *t, uint32_t bucket)
 {
-	uint32_t page = bucket * 4 / TABLE_PAGE;
+	uint32_t part = bucket >> t->part_shift, len = 4u << t->part_shift;
 	int err;
 
 	if (table_bucket_is_backed(t, bucket))
 		return 0;
-	err = back(t, t->buckets_at + page * TABLE_PAGE, TABLE_PAGE);
+	err = back(t, t->buckets_at + part * len, len);
 	if (err == 0)
-		atomic_fetch_or(&t->head->bucket_pages, 1u << page);
+		atomic_fetch_or(&t->head->bucket_parts, 1u << part);
 	return err;
 }

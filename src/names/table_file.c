@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <names/pool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -31,18 +30,44 @@
 /* How often to look again at a file that is just being collected, a millisecond apart. */
 #define OPEN_TRIES 50
 
-/* 17 MB of addresses; memory only for what is used. */
-static const struct table_geometry full_size = { POOL_SLOTS, 16384, 16u << 20 };
+/* Of a table: where the address space is limited (RLIMIT_AS), and of the least. */
+#define SMALL_SLOTS   4096
+#define BUCKETS_LEAST (TABLE_PAGE / 4)
+#define RECORDS_LEAST (64u << 10)
 
-/* Where the address space is limited (RLIMIT_AS). */
-static const struct table_geometry small_size = { 4096, 1024, 256u << 10 };
+/* Of the buckets, each with a bit of its own in the head. */
+#define PARTS_MAX 32
 
 _Static_assert(sizeof(struct table_head) == 128, "slots begin in a cache line of their own");
-_Static_assert(POOL_SLOTS % TABLE_PAGE == 0, "areas fill their pages");
 
-static uint32_t bucket_pages(const struct table_geometry *g)
+/* Octets for each slot's record; names are shorter by far. */
+#define RECORD_MEAN 128
+
+/* 17 MB of addresses for the default pool; memory only for what is used. */
+static struct table_geometry geometry_for(uint32_t slots)
 {
-	return g->buckets * 4 / TABLE_PAGE;
+	struct table_geometry g = { slots, slots / 8, slots * RECORD_MEAN };
+
+	if (g.buckets < BUCKETS_LEAST)
+		g.buckets = BUCKETS_LEAST;
+	if (g.records < RECORDS_LEAST)
+		g.records = RECORDS_LEAST;
+	return g;
+}
+
+static struct table_geometry full_size(void)
+{
+	return geometry_for(pool_slots());
+}
+
+/* A part is a page, but of large tables, which have too many of them. */
+static uint32_t part_shift(const struct table_geometry *g)
+{
+	uint32_t shift = 0;
+
+	while (4u << shift < TABLE_PAGE || g->buckets >> shift > PARTS_MAX)
+		shift++;
+	return shift;
 }
 
 /* Where each part of the file begins. Returns where the last one ends. */
@@ -51,6 +76,7 @@ static uint32_t lay_out(struct table *t, const struct table_geometry *g)
 	const uint32_t len[TABLE_AREAS] = {
 		[TABLE_SLOTS] = g->slots * 4,
 		[TABLE_PEERS] = PEERS_KNOWN * sizeof(struct table_peer),
+		[TABLE_DIRECT] = TABLE_DIRECT_LEN,
 		[TABLE_RECORDS] = g->records,
 	};
 	uint32_t at = sizeof(struct table_head);
@@ -64,6 +90,7 @@ static uint32_t lay_out(struct table *t, const struct table_geometry *g)
 		}
 	}
 	t->geometry = *g;
+	t->part_shift = part_shift(g);
 	return at;
 }
 
@@ -100,6 +127,7 @@ static int map(int fd, const struct table_geometry *g, struct table **out)
 	t->slots = (_Atomic uint32_t *)(void *)(base + t->areas[TABLE_SLOTS].at);
 	t->buckets = (_Atomic uint32_t *)(void *)(base + t->buckets_at);
 	t->peers = (struct table_peer *)(void *)(base + t->areas[TABLE_PEERS].at);
+	t->direct = (struct table_direct *)(void *)(base + t->areas[TABLE_DIRECT].at);
 	t->map_len = own + size;
 	*out = t;
 	return 0;
@@ -123,32 +151,41 @@ static void head_init(struct table *t, bool everything)
 	struct table_head *head = t->head;
 	uint64_t random[2];
 	struct timespec now;
+	uint32_t shared;
 
 	memcpy(head->magic, TABLE_MAGIC, sizeof(head->magic));
 	head->version = TABLE_VERSION;
 	head->geometry = t->geometry;
+	pool_id(head->pool);
 	if (getrandom(random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		random[0] = (uint64_t)now.tv_nsec << 32 ^ (uint64_t)getpid();
 		random[1] = (uint64_t)now.tv_nsec + (uint64_t)now.tv_sec;
 	}
 	head->seed = random[0];
-	head->first = t->first = (uint32_t)(random[1] % (t->geometry.slots - 1)) + 1;
+	/* A range of one address has no slot to give. */
+	head->first = t->first = t->geometry.slots > 1
+	                                 ? (uint32_t)(random[1] % (t->geometry.slots - 1)) + 1
+	                                 : 1;
 	if (everything) {
-		atomic_store(&head->bucket_pages, UINT32_MAX);
+		atomic_store(&head->bucket_parts, UINT32_MAX);
 		for (int i = 0; i < TABLE_AREAS; i++)
 			atomic_store(&head->backed[i], t->areas[i].len);
 	} else {
 		/* The slots that share the head's page. */
-		atomic_store(&head->backed[TABLE_SLOTS], TABLE_PAGE - t->areas[TABLE_SLOTS].at);
+		shared = TABLE_PAGE - t->areas[TABLE_SLOTS].at;
+		if (shared > t->areas[TABLE_SLOTS].len)
+			shared = t->areas[TABLE_SLOTS].len;
+		atomic_store(&head->backed[TABLE_SLOTS], shared);
 	}
 }
 
 struct table *table_file_private(void)
 {
+	struct table_geometry full = full_size(), small = geometry_for(SMALL_SLOTS);
 	struct table *t = NULL;
 
-	if (map(-1, &full_size, &t) < 0 && map(-1, &small_size, &t) < 0)
+	if (map(-1, &full, &t) < 0 && (full.slots <= small.slots || map(-1, &small, &t) < 0))
 		return NULL;
 	head_init(t, true);
 	return t;
@@ -159,18 +196,17 @@ static bool is_sound(const struct table *t)
 {
 	const struct table_head *head = t->head;
 	uint32_t given = atomic_load(&head->given), used = atomic_load(&head->records_used);
+	uint32_t parts = t->geometry.buckets >> t->part_shift;
 
-	if (memcmp(head->magic, TABLE_MAGIC, sizeof(head->magic)) != 0 ||
-	    head->version != TABLE_VERSION ||
-	    memcmp(&head->geometry, &t->geometry, sizeof(t->geometry)) != 0 || head->first == 0 ||
-	    head->first >= t->geometry.slots)
+	if (memcmp(&head->geometry, &t->geometry, sizeof(t->geometry)) != 0 || head->first == 0 ||
+	    (head->first >= t->geometry.slots && head->first != 1))
 		return false;
 	for (int i = 0; i < TABLE_AREAS; i++)
 		if (atomic_load(&head->backed[i]) > t->areas[i].len)
 			return false;
 	return given < t->geometry.slots && given <= atomic_load(&head->backed[TABLE_SLOTS]) / 4 &&
 	       used <= atomic_load(&head->backed[TABLE_RECORDS]) &&
-	       atomic_load(&head->bucket_pages) >> bucket_pages(&t->geometry) == 0;
+	       (uint64_t)atomic_load(&head->bucket_parts) >> parts == 0;
 }
 
 static uint32_t pages(uint32_t octets)
@@ -181,21 +217,23 @@ static uint32_t pages(uint32_t octets)
 /* Has the file memory for all that its head says, or can it be had? */
 static int check_memory(const struct table *t, int fd, const struct stat *st)
 {
-	uint32_t bits = atomic_load(&t->head->bucket_pages), backed[TABLE_AREAS], said;
+	uint32_t bits = atomic_load(&t->head->bucket_parts), backed[TABLE_AREAS], said;
+	uint32_t part = 4u << t->part_shift, parts = t->geometry.buckets >> t->part_shift;
 	int err = 0;
 
 	for (int i = 0; i < TABLE_AREAS; i++)
 		backed[i] = atomic_load(&t->head->backed[i]);
 	said = pages(t->areas[TABLE_SLOTS].at + backed[TABLE_SLOTS]) + pages(backed[TABLE_PEERS]) +
-	       pages(backed[TABLE_RECORDS]) + (uint32_t)__builtin_popcount(bits);
+	       pages(backed[TABLE_DIRECT]) + pages(backed[TABLE_RECORDS]) +
+	       (uint32_t)__builtin_popcount(bits) * (part / TABLE_PAGE);
 	if ((uint64_t)st->st_blocks * 512 >= (uint64_t)said * TABLE_PAGE)
 		return 0;
 	for (int i = 0; i < TABLE_AREAS && err == 0; i++)
 		if (backed[i] > 0)
 			err = table_allocate(fd, t->areas[i].at, backed[i]);
-	for (uint32_t page = 0; page < bucket_pages(&t->geometry) && err == 0; page++)
-		if (bits >> page & 1)
-			err = table_allocate(fd, t->buckets_at + page * TABLE_PAGE, TABLE_PAGE);
+	for (uint32_t i = 0; i < parts && err == 0; i++)
+		if (bits >> i & 1)
+			err = table_allocate(fd, t->buckets_at + i * part, part);
 	return err;
 }
 
@@ -207,11 +245,26 @@ static int check(struct table *t, int fd, const struct stat *st)
 	return 0;
 }
 
+/* Whose is it? Its size follows the pool, so this is asked before it is mapped. */
+static int check_kind(int fd)
+{
+	struct table_head head;
+	uint8_t pool[POOL_ID_LEN];
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
+	    memcmp(head.magic, TABLE_MAGIC, sizeof(head.magic)) != 0 ||
+	    head.version != TABLE_VERSION)
+		return -EBADMSG;
+	pool_id(pool);
+	return memcmp(head.pool, pool, sizeof(pool)) == 0 ? 0 : -EDOM;
+}
+
 /*
  * Returns 0, -ENOENT where there is none, -EAGAIN where it is just being removed, or what is wrong.
  */
 static int open_existing(const char *path, struct table **out)
 {
+	const struct table_geometry full = full_size();
 	struct table *t = NULL;
 	struct stat st;
 	int fd = table_open_file(AT_FDCWD, path, TABLE_OPEN_FLAGS), err = 0;
@@ -226,10 +279,12 @@ static int open_existing(const char *path, struct table **out)
 		err = -EPERM;
 	else if (st.st_nlink == 0)
 		err = -EAGAIN;
-	else if (st.st_size != (off_t)size_of(&full_size) || st.st_blocks * 512 < TABLE_PAGE)
+	else
+		err = check_kind(fd);
+	if (err == 0 && (st.st_size != (off_t)size_of(&full) || st.st_blocks * 512 < TABLE_PAGE))
 		err = -EBADMSG;
 	if (err == 0)
-		err = map(fd, &full_size, &t);
+		err = map(fd, &full, &t);
 	if (err == 0)
 		err = check(t, fd, &st);
 	if (err == 0)
@@ -290,17 +345,18 @@ static bool has_room(int fd)
 /* Size, lock, memory and head of a new file that has no name yet, or a temporary one. */
 static int fill(int fd, const char *path, struct table **out)
 {
+	const struct table_geometry full = full_size();
 	struct table *t = NULL;
 	struct stat st;
 	int err;
 
 	/* The mode is not the umask's to decide. */
-	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 || ftruncate(fd, (off_t)size_of(&full_size)) < 0 ||
+	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 || ftruncate(fd, (off_t)size_of(&full)) < 0 ||
 	    flock(fd, LOCK_SH | LOCK_NB) < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!has_room(fd))
 		return -ENOSPC;
-	err = map(fd, &full_size, &t);
+	err = map(fd, &full, &t);
 	if (err == 0)
 		err = note_file(t, path, &st);
 	if (err == 0)
@@ -360,13 +416,14 @@ static int create_named(int folder, const char *base, const char *path, struct t
 
 static int create(const char *path, struct table **out)
 {
+	const struct table_geometry full = full_size();
 	struct rlimit limit;
 	const char *base;
 	int folder, err;
 
 	/* ftruncate(2) beyond it raises SIGXFSZ. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-	    limit.rlim_cur < size_of(&full_size))
+	    limit.rlim_cur < size_of(&full))
 		return -EFBIG;
 	folder = open_folder(path, &base);
 	if (folder < 0)

@@ -6,6 +6,7 @@
  *	slots     offset of the record of each slot, 0 is none; in the order in which they are given
  *	buckets   offset of the newest record of each chain, 0 is none
  *	peers     what proxied sockets are connected to, see peers.c
+ *	direct    addresses of names that go past the proxy, see direct.c
  *	records   names, each with the offset of the next one in its chain
  *
  * The head's page, with the first slots in it, has memory from the start; all else gets it as it is
@@ -16,13 +17,15 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <names/direct.h>
 #include <names/peers.h>
+#include <names/pool.h>
 #include <names/table.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
 #define TABLE_MAGIC   "socksify"
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 
 /* What the file counts its memory in, whatever a page of the machine is. */
 #define TABLE_PAGE 4096u
@@ -38,14 +41,14 @@
 /*
  * What is used from its beginning on, and has memory from its beginning up to a mark in the head.
  */
-enum table_area_id { TABLE_SLOTS, TABLE_PEERS, TABLE_RECORDS, TABLE_AREAS };
+enum table_area_id { TABLE_SLOTS, TABLE_PEERS, TABLE_DIRECT, TABLE_RECORDS, TABLE_AREAS };
 
 struct table_area {
 	uint32_t at, len; /* octets; at from head */
 };
 
 struct table_geometry {
-	uint32_t slots, buckets; /* counts; buckets a power of two, at most 32 pages */
+	uint32_t slots, buckets; /* counts, powers of two */
 	uint32_t records;        /* octets */
 };
 
@@ -55,11 +58,13 @@ struct table_head {
 	struct table_geometry geometry;
 	uint64_t seed;  /* of the hash */
 	uint32_t first; /* slot to be given, at random; after the last one comes 1 */
+	uint8_t pool[POOL_ID_LEN];
 	_Alignas(64) _Atomic uint32_t given; /* slots */
 	_Atomic uint32_t records_used;       /* octets */
 	_Atomic uint32_t peers_noted;
-	_Atomic uint32_t bucket_pages;        /* a bit for each that has memory */
+	_Atomic uint32_t bucket_parts;        /* a bit for each that has memory */
 	_Atomic uint32_t backed[TABLE_AREAS]; /* octets that have memory */
+	_Atomic uint32_t direct_noted;
 };
 
 struct table_record {
@@ -76,15 +81,28 @@ struct table_peer {
 	_Atomic uint32_t words[PEER_WORDS];
 };
 
+#define DIRECT_WAYS   3
+#define DIRECT_WORDS  4 /* of an address */
+#define DIRECT_LEVELS 6
+
+struct table_direct {
+	_Alignas(64) _Atomic uint32_t turns[DIRECT_WAYS]; /* as a table_peer's */
+	_Atomic uint32_t words[DIRECT_WAYS][DIRECT_WORDS];
+};
+
+#define TABLE_DIRECT_LEN (((1u << DIRECT_LEVELS) - 1) * TABLE_PAGE)
+
 /* One process's view. Lies in front of the mapping of the file, in memory of its own. */
 struct table {
 	struct table_geometry
 		geometry; /* this and first as checked; the head's may be damaged later */
 	uint32_t first;
 	uint32_t buckets_at;
+	uint32_t part_shift; /* the buckets of a part, which gets memory at once: 2^this */
 	struct table_area areas[TABLE_AREAS];
 	struct table_head *head;
 	struct table_peer *peers; /* PEERS_KNOWN */
+	struct table_direct *direct;
 	_Atomic uint32_t *buckets, *slots;
 	size_t map_len; /* of all, this struct included */
 	dev_t dev;

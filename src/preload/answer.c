@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <base/log.h>
 #include <errno.h>
+#include <names/direct.h>
 #include <names/pool.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,8 +44,8 @@ static enum answer_kind find_placeholder(const char *name, size_t len, int famil
 		return ANSWER_NO_NAME;
 	if (err < 0) {
 		log_error("no placeholder address for \"%s\": %s", name,
-		          t && table_count(t) + 1 >= POOL_SLOTS
-		                  ? "all of them are given"
+		          t && table_is_full(t)
+		                  ? "all of them are given; SOCKSIFY_POOL can name larger ranges"
 		                  : "no memory for the table of names");
 		return ANSWER_FULL;
 	}
@@ -91,16 +92,41 @@ static void order_local(struct answer *out)
 	}
 }
 
+static void note(const struct endpoint *ep)
+{
+	struct table *t = session_names();
+
+	if (!t || direct_note(t, ep) < 0)
+		log_warn("no memory to note that %s is direct: it goes to the proxy",
+		         ENDPOINT_TEXT(ep));
+}
+
+void answer_note(int family, const void *ip)
+{
+	struct endpoint ep;
+
+	if (family == AF_INET)
+		endpoint_set_ipv4(&ep, ip, 0);
+	else if (family == AF_INET6)
+		endpoint_set_ipv6(&ep, ip, 0);
+	else
+		return;
+	note(&ep);
+}
+
 void answer_find(const char *name, int family, struct answer *out)
 {
 	const struct config *cfg = session_config();
 	size_t len = strlen(name);
+	bool direct = false;
 	int local;
 
 	out->n = 0;
 	out->numeric = is_address(name);
+	if (!out->numeric && !cfg->broken)
+		direct = rules_find_name(&cfg->no_proxy, name, len) != NULL;
 	if (out->numeric || (!cfg->broken && !cfg->proxy.names_go_along)) {
-		out->kind = ANSWER_LIBC;
+		out->kind = direct ? ANSWER_DIRECT : ANSWER_LIBC;
 		return;
 	}
 	if (!endpoint_name_is_valid(name, len) || !is_spoken(name)) {
@@ -112,6 +138,12 @@ void answer_find(const char *name, int family, struct answer *out)
 		out->n = (size_t)local;
 		out->kind = local > 0 ? ANSWER_ADDRESSES : ANSWER_NO_DATA;
 		order_local(out);
+		for (size_t i = 0; direct && i < out->n; i++)
+			note(&out->addresses[i]);
+		return;
+	}
+	if (direct) {
+		out->kind = ANSWER_DIRECT;
 		return;
 	}
 	out->kind = find_placeholder(name, len, family, &out->addresses[0]);

@@ -7,6 +7,7 @@
 
 enum answer_kind {
 	ANSWER_LIBC,      /* an address in text, or a scheme whose names libc resolves: ask libc */
+	ANSWER_DIRECT,    /* a rule sends the name direct: ask libc, then answer_note() */
 	ANSWER_ADDRESSES, /* a local name, or a placeholder */
 	ANSWER_NO_DATA,   /* a local name that has no address in this family */
 	ANSWER_NO_NAME,   /* can be nobody's name: over-long, a bad label, half an address */
@@ -22,6 +23,13 @@ struct answer {
 
 /* @family  AF_INET, AF_INET6, or AF_UNSPEC, which gets one IPv4 placeholder */
 void answer_find(const char *name, int family, struct answer *out);
+
+/*
+ * An address of a name of ANSWER_DIRECT: for this session it goes past the proxy.
+ *
+ * @ip  4 or 16 octets, by @family
+ */
+void answer_note(int family, const void *ip);
 
 /*
  * An address in text as the gethostbyname() family takes it, ANSWER_LIBC's case with ->numeric:

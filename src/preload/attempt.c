@@ -120,12 +120,11 @@ static void abandon(void *at)
  */
 static int check_unused(int fd)
 {
-	struct tcp_info info = { .tcpi_state = TCP_CLOSE };
+	int state = path_tcp_state(fd);
 
-	real->getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof(info) });
-	if (info.tcpi_state == TCP_CLOSE)
+	if (state == TCP_CLOSE)
 		return 0;
-	return info.tcpi_state == TCP_SYN_SENT ? -EALREADY : -EISCONN;
+	return state == TCP_SYN_SENT ? -EALREADY : -EISCONN;
 }
 
 /* For families that can't reach the proxy. */
@@ -167,21 +166,12 @@ static int run(struct attempt *a)
 /* Remember @sa, which is in the family that the program takes the socket for. */
 static void remember(const struct attempt *a, enum socket_state state, const struct sockaddr *sa)
 {
-	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-	                                          : sizeof(struct sockaddr_in);
 	struct socket_note note = { .state = state,
 		                    .shown_family = a->shown_family,
 		                    .deadline_ms = a->overall_ms };
-	struct endpoint ep;
 
-	/*
-	 * By way of an endpoint, since what the kernel shows has no octets that a program left
-	 * behind.
-	 */
-	if (endpoint_from_sockaddr(&ep, sa, len) < 0)
-		return;
-	note.peer_len = endpoint_to_sockaddr(&ep, sa->sa_family, &note.peer);
-	sockets_note(a->fd, &note);
+	if (sockets_set_peer(&note, sa))
+		sockets_note(a->fd, &note);
 }
 
 static bool is_worth_a_line(int err)
@@ -201,7 +191,7 @@ int attempt_connect(int fd, const struct path_socket *sock, const struct path *p
 	else
 		a.dial.report.why = "the proxy's name has no address";
 	if (err == 0) {
-		remember(&a, SOCKET_PROXIED, sa);
+		remember(&a, SOCKET_CONNECTED, sa);
 		log_success(&a);
 		return 0;
 	}

@@ -5,10 +5,12 @@
 #include "hook_connect.h"
 
 #include "attempt.h"
+#include "named.h"
 #include "real.h"
 
 #include <base/log.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 /* Past the proxy. A socket that was once swapped needs the address in its present family. */
@@ -16,9 +18,13 @@ static int connect_direct(int fd, const struct path_socket *sock, const struct p
                           const struct sockaddr *sa, socklen_t len)
 {
 	struct sockaddr_storage ss;
+	char rule[PATH_RULE_MAX];
 
-	log_debug("%s[%d]: %s direct: %s", program_invocation_short_name, (int)getpid(),
-	          ENDPOINT_TEXT(&path->route.dst), path->route.why);
+	if (path->route.dst.kind == ENDPOINT_NAME)
+		return named_connect(fd, sock, path, sa);
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("%s[%d]: %s direct: %s", program_invocation_short_name, (int)getpid(),
+		          ENDPOINT_TEXT(&path->route.dst), path_reason(path, rule, sizeof(rule)));
 	if (sock->shown_family) {
 		len = endpoint_to_sockaddr(&path->route.dst, sock->family, &ss);
 		sa = (struct sockaddr *)&ss;
@@ -95,6 +101,9 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 	if (!sockets_find(fd, &note))
 		return connect_inet(fd, &sock, sa, len, NULL);
 	sock.shown_family = note.shown_family;
+	/* Of a non-blocking connect() by name, past the proxy, that failed. */
+	if (note.state == SOCKET_CONNECTED && path_tcp_state(fd) == TCP_CLOSE)
+		sockets_forget(fd);
 	if (note.state != SOCKET_INTERRUPTED)
 		return connect_inet(fd, &sock, sa, len, NULL);
 	sockets_forget(fd);

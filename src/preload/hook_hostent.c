@@ -59,6 +59,7 @@ static int answer_herr(const struct answer *answer)
 		return TRY_AGAIN;
 	case ANSWER_ADDRESSES:
 	case ANSWER_LIBC:
+	case ANSWER_DIRECT:
 	case ANSWER_NO_NAME:
 		break;
 	}
@@ -84,23 +85,40 @@ static int by_answer(const struct answer *answer, const char *name, int family, 
 	return 0;
 }
 
+/* False where libc is to be asked, its answer then shown to note(). */
 static bool is_ours(const char *name, int family, struct answer *answer)
 {
+	answer->kind = ANSWER_LIBC;
 	if (!name || (family != AF_INET && family != AF_INET6))
 		return false;
 	answer_find(name, family, answer);
 	if (answer->kind == ANSWER_LIBC && answer->numeric)
 		answer_numeric(name, family, answer);
-	return answer->kind != ANSWER_LIBC;
+	return answer->kind != ANSWER_LIBC && answer->kind != ANSWER_DIRECT;
+}
+
+static void note(const struct answer *answer, const struct hostent *he)
+{
+	int saved = errno;
+
+	if (answer->kind != ANSWER_DIRECT || !he)
+		return;
+	for (char **ip = he->h_addr_list; *ip; ip++)
+		answer_note(he->h_addrtype, *ip);
+	errno = saved;
 }
 
 int hook_gethostbyname2_r(const char *name, int family, struct hostent *ret, char *buf, size_t len,
                           struct hostent **res, int *herr)
 {
 	struct answer answer;
+	int err;
 
-	if (!is_ours(name, family, &answer))
-		return real->gethostbyname2_r(name, family, ret, buf, len, res, herr);
+	if (!is_ours(name, family, &answer)) {
+		err = real->gethostbyname2_r(name, family, ret, buf, len, res, herr);
+		note(&answer, err == 0 ? *res : NULL);
+		return err;
+	}
 	return by_answer(&answer, name, family, ret, buf, len, res, herr);
 }
 
@@ -108,9 +126,13 @@ int hook_gethostbyname_r(const char *name, struct hostent *ret, char *buf, size_
                          struct hostent **res, int *herr)
 {
 	struct answer answer;
+	int err;
 
-	if (!is_ours(name, AF_INET, &answer))
-		return real->gethostbyname_r(name, ret, buf, len, res, herr);
+	if (!is_ours(name, AF_INET, &answer)) {
+		err = real->gethostbyname_r(name, ret, buf, len, res, herr);
+		note(&answer, err == 0 ? *res : NULL);
+		return err;
+	}
 	return by_answer(&answer, name, AF_INET, ret, buf, len, res, herr);
 }
 
@@ -130,17 +152,25 @@ static struct hostent *in_static(const struct answer *answer, const char *name, 
 struct hostent *hook_gethostbyname2(const char *name, int family)
 {
 	struct answer answer;
+	struct hostent *he;
 
-	if (!is_ours(name, family, &answer))
-		return real->gethostbyname2(name, family);
+	if (!is_ours(name, family, &answer)) {
+		he = real->gethostbyname2(name, family);
+		note(&answer, he);
+		return he;
+	}
 	return in_static(&answer, name, family);
 }
 
 struct hostent *hook_gethostbyname(const char *name)
 {
 	struct answer answer;
+	struct hostent *he;
 
-	if (!is_ours(name, AF_INET, &answer))
-		return real->gethostbyname(name);
+	if (!is_ours(name, AF_INET, &answer)) {
+		he = real->gethostbyname(name);
+		note(&answer, he);
+		return he;
+	}
 	return in_static(&answer, name, AF_INET);
 }

@@ -17,15 +17,15 @@ static void hand_out(struct sockaddr *sa, socklen_t *len, socklen_t room, const 
 }
 
 /*
- * What is known of a socket that the kernel takes to be connected to @seen. Only what is connected
- * to the proxy is looked up: all else is passed on without a lock.
+ * What is known of a socket that the kernel takes to be connected to @seen. Only what may be our
+ * connect's doing is looked up: all else is passed on without a lock.
  */
 static bool find_note(int fd, const struct sockaddr *seen, socklen_t len, struct socket_note *note)
 {
-	if (!session_may_be_hop(seen, len))
+	if (!session_may_be_hop(seen, len) && !session_may_be_named(seen, len))
 		return false;
 	if (sockets_find(fd, note))
-		return note->state == SOCKET_PROXIED;
+		return note->state == SOCKET_CONNECTED;
 	return sockets_inherit(fd, note);
 }
 

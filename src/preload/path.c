@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <names/pool.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +23,16 @@ int path_option(int fd, int level, int name, int otherwise)
 		value = otherwise;
 	errno = saved;
 	return value;
+}
+
+int path_tcp_state(int fd)
+{
+	struct tcp_info info = { .tcpi_state = TCP_CLOSE };
+	int saved = errno;
+
+	real->getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof(info) });
+	errno = saved;
+	return info.tcpi_state;
 }
 
 /* 0 or a negative errno. */
@@ -60,15 +72,6 @@ bool path_is_tcp(const struct path_socket *sock)
 	       (sock->protocol == IPPROTO_TCP || sock->protocol == IPPROTO_MPTCP);
 }
 
-/*
- * Nobody is asked for the proxy's address for the sake of what is direct, or refused, whatever it
- * is; what is known already serves to tell the proxy itself.
- */
-static bool may_ask(const struct path_socket *sock, const struct endpoint *dst)
-{
-	return path_is_tcp(sock) && !endpoint_is_loopback(dst) && !endpoint_is_unspecified(dst);
-}
-
 /* Linux takes an IPv4 datagram's AF_UNSPEC for AF_INET. */
 static int decode(struct endpoint *dst, const struct path_socket *sock, const struct sockaddr *sa,
                   socklen_t len)
@@ -82,30 +85,84 @@ static int decode(struct endpoint *dst, const struct path_socket *sock, const st
 	return endpoint_from_sockaddr(dst, (struct sockaddr *)&in, sizeof(in));
 }
 
+/* Must the session's names be known to judge it? Opening them is for those alone. */
+static bool needs_names(const struct config *cfg, const struct endpoint *dst)
+{
+	if (cfg->broken)
+		return false;
+	if (pool_contains(dst))
+		return true;
+	return cfg->no_proxy.n > 0 &&
+	       (cfg->loopback_too || (!endpoint_is_loopback(dst) && !endpoint_is_unspecified(dst)));
+}
+
+/* @ask  libc's resolver may be asked for the proxy's address */
+static void find_route(struct path *p, const struct config *cfg, const struct endpoint *dst,
+                       bool ask)
+{
+	const struct table *names = needs_names(cfg, dst) ? session_names() : NULL;
+	int n = cfg->broken ? 0 : session_hops(p->hops, ask);
+
+	p->n_hops = n > 0 ? (size_t)n : 0;
+	route_find(cfg, names, p->hops, p->n_hops, dst, &p->route);
+}
+
+static void refuse(struct path *p, int err, const char *why)
+{
+	p->route.kind = ROUTE_REFUSE;
+	p->route.err = err;
+	p->route.why = why;
+}
+
+/* Only TCP has a way through the proxy, and an address of its own for a name that goes direct. */
+static void judge_misfit(struct path *p)
+{
+	if (p->route.kind == ROUTE_PROXY)
+		refuse(p, -EACCES, "only TCP has a way through the proxy");
+	else if (p->route.kind == ROUTE_DIRECT && p->route.dst.kind == ENDPOINT_NAME)
+		refuse(p, -EACCES,
+		       "a rule with a port sends this name direct, and only TCP can follow it");
+}
+
 bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
                socklen_t len)
 {
 	const struct config *cfg = session_config();
 	struct endpoint dst;
-	int n = 0;
 
 	if (decode(&dst, sock, sa, len) < 0)
 		return false;
-	if (!cfg->broken)
-		n = session_hops(p->hops, may_ask(sock, &dst));
-	p->n_hops = n > 0 ? (size_t)n : 0;
-	route_find(cfg, pool_contains(&dst) ? session_names() : NULL, p->hops, p->n_hops, &dst,
-	           &p->route);
-	if (p->route.kind == ROUTE_PROXY && !path_is_tcp(sock)) {
-		p->route.kind = ROUTE_REFUSE;
-		p->route.err = -EACCES;
-		p->route.why = "only TCP has a way through the proxy";
-	} else if (p->route.kind == ROUTE_PROXY && session_is_resolving()) {
-		p->route.kind = ROUTE_REFUSE;
-		p->route.err = -EACCES;
-		p->route.why = "it was asked for to find the proxy itself";
+	if (session_login() < 0) {
+		p->n_hops = 0;
+		p->route = (struct route){ .dst = dst };
+		refuse(p, -EACCES, "the proxy's password can't be read");
+		return true;
 	}
+	/*
+	 * Nobody is asked for the proxy's address for the sake of what is direct, or refused; what
+	 * is known already serves to tell the proxy itself.
+	 */
+	find_route(p, cfg, &dst, false);
+	if (!path_is_tcp(sock))
+		judge_misfit(p);
+	else if (p->route.kind == ROUTE_PROXY && session_is_resolving())
+		refuse(p, -EACCES, "it was asked for to find the proxy itself");
+	else if (p->route.kind == ROUTE_PROXY && cfg->proxy.addr.kind == ENDPOINT_NAME)
+		find_route(p, cfg, &dst, true);
 	return true;
+}
+
+char *path_reason(const struct path *p, char *buf, size_t cap)
+{
+	char rule[ENDPOINT_TEXT_MAX];
+
+	if (p->route.rule)
+		snprintf(buf, cap, "%s, %s", p->route.why,
+		         rules_format(&session_config()->no_proxy, p->route.rule, rule,
+		                      sizeof(rule)));
+	else
+		snprintf(buf, cap, "%s", p->route.why);
+	return buf;
 }
 
 /* FNV-1a over what is told; 0 stands for an empty slot. */

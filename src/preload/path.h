@@ -20,6 +20,8 @@ enum path_judge {
 	PATH_NOBODY, /* it can't be known, or is a kind that we don't: EACCES, nothing may leave */
 };
 
+#define PATH_RULE_MAX (ENDPOINT_TEXT_MAX + 80) /* octets that path_reason() needs */
+
 struct path {
 	struct route route;
 	struct endpoint hops[DIAL_HOPS_MAX]; /* the proxy's addresses */
@@ -43,8 +45,14 @@ bool path_is_tcp(const struct path_socket *sock);
 bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
                socklen_t len);
 
+/* Why the path is what it is, in words, with the rule where there is one. Returns @buf. */
+char *path_reason(const struct path *p, char *buf, size_t cap);
+
 /* Tell of a refusal, once for each destination, and return its errno. */
 int path_refuse(const struct path *p);
+
+/* A TCP socket's state: TCP_CLOSE where it is unused, or can't be told. */
+int path_tcp_state(int fd);
 
 /* A socket's option of type int, or @otherwise where it can't be read. */
 int path_option(int fd, int level, int name, int otherwise);

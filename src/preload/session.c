@@ -2,11 +2,12 @@
 
 #include "environment.h"
 #include "lock.h"
-#include "real.h"
+#include "resolve.h"
 
 #include <base/clock.h>
 #include <base/errtext.h>
 #include <errno.h>
+#include <names/pool.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 enum { UNREAD, READING, READ };
 
 static struct config config;
-static atomic_int config_state;
+static atomic_int config_state, login_state;
 static _Atomic(struct table *) names;
 
 /*
@@ -37,6 +38,8 @@ static void read_config(void)
 {
 	config_read(&config, getenv, LOG_LEVEL_ERROR);
 	environment_session(&config);
+	if (!config.broken)
+		pool_init(&config.pool_ipv4, &config.pool_ipv6);
 	log_init("socksify", config.log, config.log_file[0] ? config.log_file : NULL);
 	if (config.complaint[0])
 		log_error("%s", config.complaint);
@@ -84,28 +87,15 @@ struct table *session_names(void)
 		table_close(t);
 		return none;
 	}
-	if (private_why < 0)
+	if (private_why == -EDOM)
+		log_warn("the table of names at %s is of another SOCKSIFY_POOL than this "
+		         "program's: it and the programs that it starts don't share its names",
+		         path);
+	else if (private_why < 0)
 		log_warn("the table of names at %s can't be used (%s): programs that this one "
 		         "starts don't share its names",
 		         path[0] ? path : "-", err_text(private_why));
 	return t;
-}
-
-static int resolve_hops(const struct proxy *px, struct endpoint *hops)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *list, *ai;
-	int n = 0;
-
-	if (real->getaddrinfo(px->addr.name, NULL, &hints, &list) != 0)
-		return 0;
-	for (ai = list; ai && n < DIAL_HOPS_MAX; ai = ai->ai_next) {
-		if (endpoint_from_sockaddr(&hops[n], ai->ai_addr, ai->ai_addrlen) < 0)
-			continue;
-		hops[n++].port = px->addr.port;
-	}
-	freeaddrinfo(list);
-	return n;
 }
 
 /* False where nothing is known, or it is too old. */
@@ -148,7 +138,7 @@ int session_hops(struct endpoint *hops, bool ask)
 	if (take_kept(hops, &n) || !ask || resolving)
 		return n;
 	resolving = true;
-	n = resolve_hops(px, hops);
+	n = resolve_name(&px->addr, AF_UNSPEC, hops, DIAL_HOPS_MAX);
 	resolving = false;
 	keep(hops, n);
 	return n;
@@ -168,6 +158,53 @@ bool session_may_be_hop(const struct sockaddr *sa, socklen_t len)
 		return false;
 	endpoint_unmap(&ep);
 	return proxy->kind == ENDPOINT_NAME ? ep.port == proxy->port : endpoint_equal(&ep, proxy);
+}
+
+bool session_may_be_named(const struct sockaddr *sa, socklen_t len)
+{
+	const struct rules *rules = &session_config()->no_proxy;
+	struct endpoint ep;
+
+	if (rules->n == 0 || endpoint_from_sockaddr(&ep, sa, len) < 0 || ep.port == 0)
+		return false;
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->all[i].port == ep.port && rules->all[i].kind != RULE_PREFIX)
+			return true;
+	return false;
+}
+
+/* Under the lock. Want of descriptors passes: the next connect tries again. */
+static int log_in(void)
+{
+	int err = config_read_password(&config);
+
+	if (err < 0)
+		log_error("%s", config.complaint);
+	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
+		config.broken = false;
+		config.complaint[0] = '\0';
+		return err;
+	}
+	atomic_store_explicit(&login_state, READ, memory_order_release);
+	return err;
+}
+
+int session_login(void)
+{
+	const struct config *cfg = session_config();
+	struct lock_guard g;
+	int err = 0, saved = errno;
+
+	/* What is broken says so itself. */
+	if (!cfg->password_file[0] ||
+	    atomic_load_explicit(&login_state, memory_order_acquire) == READ || cfg->broken)
+		return 0;
+	lock_take(&g);
+	if (atomic_load_explicit(&login_state, memory_order_acquire) != READ)
+		err = log_in();
+	lock_release(&g);
+	errno = saved;
+	return err;
 }
 
 void session_hops_stale(void)

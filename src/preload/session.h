@@ -40,6 +40,19 @@ bool session_is_resolving(void);
  */
 bool session_may_be_hop(const struct sockaddr *sa, socklen_t len);
 
+/*
+ * May a rule have sent a socket with this peer past the proxy by its name? One for names with that
+ * port must be there.
+ */
+bool session_may_be_named(const struct sockaddr *sa, socklen_t len);
+
+/*
+ * Have the password file read, where there is one: to be called before a connect is judged. Opens
+ * the file at the first call only. Returns 0, or a negative errno, told in the log: no connect may
+ * go on.
+ */
+int session_login(void);
+
 /* The proxy was not reached: its name is asked anew next time. */
 void session_hops_stale(void);
 

@@ -67,6 +67,19 @@ static void table_release(struct lock_guard *g)
 	lock_release(g);
 }
 
+/* By way of an endpoint, since what the kernel shows has no octets that a program left behind. */
+bool sockets_set_peer(struct socket_note *note, const struct sockaddr *sa)
+{
+	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+	                                          : sizeof(struct sockaddr_in);
+	struct endpoint ep;
+
+	if (endpoint_from_sockaddr(&ep, sa, len) < 0)
+		return false;
+	note->peer_len = endpoint_to_sockaddr(&ep, sa->sa_family, &note->peer);
+	return true;
+}
+
 uint64_t sockets_cookie(int fd)
 {
 	uint64_t cookie = 0;
@@ -161,6 +174,7 @@ static void note_here(uint64_t cookie, const struct socket_note *note)
 	table_release(&g);
 }
 
+/* The last note holds: one without a peer takes the one before back. */
 static void note_for_heirs(uint64_t cookie, const struct socket_note *note)
 {
 	struct peer p = { .shown_family = (sa_family_t)note->shown_family, .len = note->peer_len };
@@ -179,7 +193,7 @@ void sockets_note(int fd, const struct socket_note *note)
 	if (!cookie)
 		return;
 	note_here(cookie, note);
-	if (note->state == SOCKET_PROXIED)
+	if (note->state == SOCKET_CONNECTED)
 		note_for_heirs(cookie, note);
 }
 
@@ -191,7 +205,7 @@ bool sockets_inherit(int fd, struct socket_note *out)
 
 	if (!t || !peers_find(t, cookie, &p))
 		return false;
-	*out = (struct socket_note){ .state = SOCKET_PROXIED,
+	*out = (struct socket_note){ .state = SOCKET_CONNECTED,
 		                     .shown_family = p.shown_family,
 		                     .peer_len = p.len };
 	memcpy(&out->peer, &p.addr, p.len);
@@ -226,6 +240,7 @@ bool sockets_find(int fd, struct socket_note *out)
 
 void sockets_forget(int fd)
 {
+	bool was_connected;
 	struct lock_guard g;
 	struct entry *e;
 	uint64_t cookie;
@@ -237,6 +252,7 @@ void sockets_forget(int fd)
 		return;
 	table_take(&g);
 	e = entry_find(cookie);
+	was_connected = e && e->state == SOCKET_CONNECTED;
 	if (e && e->shown_family) {
 		e->state = SOCKET_IDLE;
 	} else if (e) {
@@ -244,4 +260,6 @@ void sockets_forget(int fd)
 		free(e);
 	}
 	table_release(&g);
+	if (was_connected)
+		note_for_heirs(cookie, &(struct socket_note){ .state = SOCKET_IDLE });
 }

@@ -11,8 +11,8 @@
 
 enum socket_state {
 	SOCKET_IDLE, /* nothing is known, or nothing but that it was swapped */
-	/* Connected through the proxy: ->peer is what the program connected to. */
-	SOCKET_PROXIED,
+	/* Connected, or about to be, by another address than the program gave, which is ->peer. */
+	SOCKET_CONNECTED,
 	/* Not connected: its connect() to ->peer was interrupted, its outcome was not asked yet. */
 	SOCKET_INTERRUPTED,
 };
@@ -24,6 +24,11 @@ struct socket_note {
 	socklen_t peer_len;
 	struct sockaddr_storage peer;
 };
+
+/*
+ * Set ->peer to what the program asked for. False, and nothing done, where it is no whole address.
+ */
+bool sockets_set_peer(struct socket_note *note, const struct sockaddr *sa);
 
 /* The socket's cookie, or 0 where @fd is none. */
 uint64_t sockets_cookie(int fd);
@@ -38,8 +43,8 @@ void sockets_note(int fd, const struct socket_note *note);
 bool sockets_find(int fd, struct socket_note *out);
 
 /*
- * @fd, of which nothing is known, is connected to the proxy: was that another program of the
- * session, which then handed the socket over? What it noted is then known here too.
+ * @fd, of which nothing is known, is connected to where we connect sockets: was that another
+ * program of the session, which then handed the socket over? What it noted is then known here too.
  */
 bool sockets_inherit(int fd, struct socket_note *out);
 

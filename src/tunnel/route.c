@@ -1,6 +1,7 @@
 #include <tunnel/route.h>
 
 #include <errno.h>
+#include <names/direct.h>
 #include <names/pool.h>
 
 static void route_set(struct route *out, enum route_kind kind, int err, const char *why)
@@ -18,8 +19,19 @@ static bool is_own_proxy(const struct endpoint *hops, size_t n_hops, const struc
 	return false;
 }
 
-/* A placeholder goes by its name; one that nobody gave out goes nowhere at all. */
-static void route_placeholder(const struct table *names, struct route *out)
+/* Does a rule send it past the proxy? */
+static bool is_ruled_direct(const struct config *cfg, struct route *out)
+{
+	out->rule = rules_find(&cfg->no_proxy, &out->dst);
+	return out->rule != NULL;
+}
+
+/*
+ * A placeholder goes by its name; one that nobody gave out goes nowhere at all. Whether a rule with
+ * a port matches is known only now.
+ */
+static void route_placeholder(const struct config *cfg, const struct table *names,
+                              struct route *out)
 {
 	uint32_t slot = pool_slot(&out->dst);
 	const char *name = NULL;
@@ -29,22 +41,37 @@ static void route_placeholder(const struct table *names, struct route *out)
 		name = table_name(names, slot, &len);
 	if (!name || endpoint_set_name(&out->dst, name, len, out->dst.port) < 0)
 		route_set(out, ROUTE_REFUSE, -EHOSTUNREACH, "a placeholder address without a name");
+	else if (is_ruled_direct(cfg, out))
+		route_set(out, ROUTE_DIRECT, 0, "a rule for its name");
 	else
 		route_set(out, ROUTE_PROXY, 0, "a name");
+}
+
+/* Was it noted for a name of the session, and has this process rules that can have named it? */
+static bool is_noted(const struct config *cfg, const struct table *names,
+                     const struct endpoint *dst)
+{
+	return cfg->no_proxy.n > 0 && names && direct_find(names, dst);
 }
 
 void route_find(const struct config *cfg, const struct table *names, const struct endpoint *hops,
                 size_t n_hops, const struct endpoint *dst, struct route *out)
 {
 	out->dst = *dst;
+	out->rule = NULL;
 	endpoint_unmap(&out->dst);
 	if (cfg->broken)
 		route_set(out, ROUTE_REFUSE, -EACCES, "the configuration is malformed");
 	else if (is_own_proxy(hops, n_hops, &out->dst))
 		route_set(out, ROUTE_DIRECT, 0, "the proxy itself");
 	else if (pool_contains(&out->dst))
-		route_placeholder(names, out);
-	else if (endpoint_is_loopback(&out->dst) || endpoint_is_unspecified(&out->dst))
+		route_placeholder(cfg, names, out);
+	else if (is_ruled_direct(cfg, out))
+		route_set(out, ROUTE_DIRECT, 0, "a rule for its address");
+	else if (is_noted(cfg, names, &out->dst))
+		route_set(out, ROUTE_DIRECT, 0, "an address of a name that a rule sends direct");
+	else if (!cfg->loopback_too &&
+	         (endpoint_is_loopback(&out->dst) || endpoint_is_unspecified(&out->dst)))
 		route_set(out, ROUTE_DIRECT, 0, "loopback");
 	else
 		route_set(out, ROUTE_PROXY, 0, "an address");

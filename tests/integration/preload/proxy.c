@@ -33,6 +33,19 @@ static int take(int fd, void *buf, size_t n)
 	return recv(fd, buf, n, MSG_WAITALL) == (ssize_t)n;
 }
 
+/* RFC 1929: "user" and "secret". */
+static int log_in(int fd)
+{
+	static const uint8_t right[] = "\1\4user\6secret";
+	uint8_t said[sizeof(right) - 1];
+	int ok;
+
+	if (send(fd, "\5\2", 2, MSG_NOSIGNAL) != 2 || !take(fd, said, sizeof(said)))
+		return 0;
+	ok = memcmp(said, right, sizeof(said)) == 0;
+	return send(fd, ok ? "\1\0" : "\1\1", 2, MSG_NOSIGNAL) == 2 && ok;
+}
+
 /* Read greeting and request; the destination's name is left in @name, "" for an address. */
 static int request(int fd, char name[256], uint8_t ip[16])
 {
@@ -41,7 +54,9 @@ static int request(int fd, char name[256], uint8_t ip[16])
 
 	if (!take(fd, head, 2) || head[0] != 5 || !take(fd, methods, head[1]))
 		return 0;
-	if (send(fd, "\5\0", 2, MSG_NOSIGNAL) != 2 || !take(fd, head, 4))
+	if (memchr(methods, 2, head[1]) ? !log_in(fd) : send(fd, "\5\0", 2, MSG_NOSIGNAL) != 2)
+		return 0;
+	if (!take(fd, head, 4))
 		return 0;
 	name[0] = '\0';
 	switch (head[3]) {

@@ -13,6 +13,11 @@
 
 #define PORT_VARIABLE "UNDER_PROXY_PORT"
 
+bool under_is_second_run(void)
+{
+	return getenv(PORT_VARIABLE) != NULL;
+}
+
 uint16_t under_proxy_port(void)
 {
 	return (uint16_t)atoi(getenv(PORT_VARIABLE));
@@ -74,7 +79,7 @@ int under_main(int argc, char **argv, enum under_family family, Suite *(*make)(v
 		fprintf(stderr, "LIBSOCKSIFY must hold the path of libsocksify.so\n");
 		return 99;
 	}
-	if (!getenv(PORT_VARIABLE))
+	if (!under_is_second_run())
 		run_under_library(argv, family);
 	signal(SIGPIPE, SIG_IGN);
 	runner = srunner_create(make());

@@ -21,7 +21,8 @@
  *   garbage.*  answers "HTTP/1.1 400"           gone.*   closes instead of answering
  *   glued.*    grants with "early" glued to it  named.*  grants with a name as BND
  *   close.*    grants and closes
- * Addresses are granted like ok.*; 203.0.113.5 is refused.
+ * Addresses are granted like ok.*; 203.0.113.5 is refused. Where user and password are offered
+ * they must be "user" and "secret".
  */
 enum under_family {
 	UNDER_IPV4,
@@ -34,6 +35,9 @@ enum under_family {
  * suites. Environment: LIBSOCKSIFY is the library's path.
  */
 int under_main(int argc, char **argv, enum under_family family, Suite *(*make)(void));
+
+/* Is the library there, and the proxy? */
+bool under_is_second_run(void);
 
 uint16_t under_proxy_port(void);
 

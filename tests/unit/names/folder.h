@@ -9,6 +9,9 @@
 #include <unistd.h>
 #include <unit.h>
 
+/* Of the default pool. */
+#define POOL_SLOTS (1u << 17)
+
 static char folder[64], table_path[96];
 
 static inline void folder_init(void)

@@ -11,14 +11,17 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <names/direct.h>
 #include <names/peers.h>
 #include <names/pool.h>
 #include <names/table.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 
-/* Head's page and slots, buckets, peers, records. */
-#define FILE_SIZE (4096 + POOL_SLOTS * 4 + 16384 * 4 + PEERS_KNOWN * 48 + (16 << 20))
+#define DIRECT_SIZE (63 * 4096)
+
+/* Head's page and slots, buckets, peers, direct addresses, records. */
+#define FILE_SIZE (4096 + POOL_SLOTS * 4 + 16384 * 4 + PEERS_KNOWN * 48 + DIRECT_SIZE + (16 << 20))
 
 #define NOBODY 65534
 
@@ -90,6 +93,17 @@ static inline void deny(int nr, int arg, uint32_t mask, bool equal, int err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
 		_exit(98);
+}
+
+/* The address number @i of 192.0.2.0's neighbours. */
+static inline struct endpoint address_of(uint32_t i)
+{
+	const uint8_t ip[4] = { (uint8_t)(10 + (i >> 24)), (uint8_t)(i >> 16), (uint8_t)(i >> 8),
+		                (uint8_t)i };
+	struct endpoint ep;
+
+	endpoint_set_ipv4(&ep, ip, 443);
+	return ep;
 }
 
 static inline int put_many(struct table *t, int from, int to)

@@ -17,7 +17,8 @@
 #define SLOTS_AT   128
 #define BUCKETS_AT (POOL_SLOTS * 4 + 4096)
 #define PEERS_AT   (BUCKETS_AT + 16384 * 4)
-#define RECORDS_AT (PEERS_AT + PEERS_KNOWN * 48)
+#define DIRECT_AT  (PEERS_AT + PEERS_KNOWN * 48)
+#define RECORDS_AT (DIRECT_AT + 63 * 4096)
 
 static struct table *open_shared(void)
 {
@@ -247,6 +248,65 @@ START_TEST(table_takes_131071_names_and_no_more)
 	}
 	ck_assert_uint_eq(right, 0);
 	end(t);
+}
+END_TEST
+
+static void set_pool(uint8_t ipv4_bits, uint8_t ipv6_bits)
+{
+	struct prefix v4 = { ENDPOINT_IPV4, ipv4_bits, { 198, 16 } };
+	struct prefix v6 = { ENDPOINT_IPV6, ipv6_bits, { 0xfd, 0x5c, 0x93, 0x1e, 0xb7, 0x42 } };
+
+	if (ipv4_bits == 15)
+		v4.ip[1] = 18;
+	pool_init(&v4, &v6);
+}
+
+static const struct {
+	uint8_t ipv4_bits, ipv6_bits;
+	uint32_t names; /* that fit, or are put at least */
+	bool is_all;
+} pools[] = {
+	{ 12, 64, 200000, false }, { 14, 64, (1u << 18) - 1, true },
+	{ 15, 112, 65535, true },  { 24, 64, 255, true },
+	{ 30, 64, 3, true },       { 31, 64, 1, true },
+	{ 32, 64, 0, true },       { 15, 128, 0, true },
+};
+
+/* Each pool's table in a file, opened a second time in its midst. */
+START_TEST(pools_of_every_size_give_all_they_have)
+{
+	uint32_t n = pools[_i].names, slot, right = 0;
+	struct table *t, *other;
+	char name[40];
+	int why;
+
+	set_pool(pools[_i].ipv4_bits, pools[_i].ipv6_bits);
+	folder_init();
+	t = table_open(table_path, &why);
+	ck_assert_int_eq(why, 0);
+	for (uint32_t i = 0; i < n; i++) {
+		size_t len = (size_t)sprintf(name, "host%u.example.org", i);
+
+		ck_assert(!table_is_full(t));
+		ck_assert_int_eq(table_put(t, name, len, &slot), 0);
+	}
+	ck_assert_int_eq(table_is_full(t), pools[_i].is_all);
+	if (pools[_i].is_all)
+		ck_assert_int_eq(table_put(t, "more", 4, &slot), -ENOSPC);
+	other = table_open(table_path, &why);
+	ck_assert_int_eq(why, 0);
+	for (uint32_t i = 0; i < n; i++) {
+		size_t len = (size_t)sprintf(name, "host%u.example.org", i), have;
+		const char *kept;
+
+		slot = table_find(other, name, len);
+		kept = table_name(other, slot, &have);
+		right += kept && have == len && memcmp(kept, name, len) == 0;
+	}
+	ck_assert_uint_eq(right, n);
+	table_close(other);
+	end(t);
+	set_pool(15, 64);
 }
 END_TEST
 
@@ -555,6 +615,7 @@ UNIT_MAIN("names/table", { name_gets_one_slot_and_keeps_it, 0 },
           { table_outlives_those_who_map_it, 0 },
           { table_made_anew_does_not_know_the_addresses_of_the_old_one, 0 },
           { random_names_round_trip, 0 }, { table_takes_131071_names_and_no_more, 2 },
+          { pools_of_every_size_give_all_they_have, ROWS(pools) },
           { octets_for_names_end_before_the_slots_do, 0 }, { racing_threads_get_the_same_slot, 0 },
           { racing_processes_get_the_same_slot, 3 },
           { kill_at_any_instant_leaves_at_most_an_orphan, 0 },

@@ -18,15 +18,25 @@ static off_t memory_of_file(void)
 }
 
 static const struct {
-	int names, peers, pages; /* of 4,096 octets, at most */
+	int names, peers, direct, pages; /* of 4,096 octets, at most */
 } sizes[] = {
-	{ 0, 0, 1 }, { 1, 0, 3 },    { 3, 0, 5 },       { 3, 1, 6 },
-	{ 0, 9, 2 }, { 10, 10, 13 }, { 300, 1024, 33 }, { 20000, 0, 1 + 16 + 20 + 256 },
+	{ 0, 0, 0, 1 },
+	{ 1, 0, 0, 3 },
+	{ 3, 0, 0, 5 },
+	{ 3, 1, 0, 6 },
+	{ 0, 9, 0, 2 },
+	{ 0, 0, 1, 2 },
+	{ 0, 0, 3, 2 },
+	{ 0, 0, 20000, 64 },
+	{ 10, 10, 0, 13 },
+	{ 300, 1024, 0, 33 },
+	{ 20000, 0, 0, 1 + 16 + 20 + 256 },
 };
 
 START_TEST(file_takes_memory_only_for_what_is_in_it)
 {
 	struct peer peer = { .shown_family = AF_INET };
+	struct endpoint ep;
 	struct table *t;
 	char name[40];
 	uint32_t slot;
@@ -43,12 +53,18 @@ START_TEST(file_takes_memory_only_for_what_is_in_it)
 			0);
 	for (int i = 0; i < sizes[_i].peers; i++)
 		peers_note(t, (uint64_t)i + 1, &peer);
+	for (int i = 0; i < sizes[_i].direct; i++) {
+		ep = address_of((uint32_t)i);
+		ck_assert_int_eq(direct_note(t, &ep), 0);
+	}
 	/* Looking for what is not there takes none. */
 	for (uint32_t i = 0; i < POOL_SLOTS; i++)
 		table_name(t, i, NULL);
 	for (int i = 0; i < 1000; i++) {
 		table_find(t, name, (size_t)sprintf(name, "miss%d.example.org", i));
 		peers_find(t, 5000 + (uint64_t)i, &peer);
+		ep = address_of(1u << 20 | (uint32_t)i);
+		direct_find(t, &ep);
 	}
 	table_close(t);
 	ck_assert_int_le(memory_of_file(), sizes[_i].pages * 4096);
@@ -59,7 +75,7 @@ END_TEST
 
 START_TEST(head_that_promises_memory_gets_it_when_opened)
 {
-	const uint32_t all[4] = { 0xffff, POOL_SLOTS * 4, PEERS_KNOWN * 48, 16 << 20 };
+	const uint32_t all[5] = { 0xffff, POOL_SLOTS * 4, PEERS_KNOWN * 48, DIRECT_SIZE, 16 << 20 };
 	struct stat st;
 	int fd;
 
@@ -238,7 +254,16 @@ static int on_small_tmpfs(void)
 	 * Peers have a few pages that were left, or nothing: all are known for a while, or none is.
 	 */
 	known = note_peers(other);
-	return known == 0 || known == 2 * PEERS_KNOWN ? 0 : 8;
+	if (known != 0 && known != 2 * PEERS_KNOWN)
+		return 8;
+	/* An address likewise: what is noted is known. */
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct endpoint ep = address_of(i);
+
+		if ((direct_note(other, &ep) == 0) != direct_find(t, &ep))
+			return 9;
+	}
+	return 0;
 }
 
 START_TEST(full_tmpfs_is_an_error_and_no_signal)

@@ -158,7 +158,7 @@ static const struct {
 	{ 0, 0 },
 	{ 4, 0 }, /* magic */
 	{ 8, 0 }, /* version */
-	{ 8, 2 },
+	{ 8, 1 },
 	{ 12, 1 },          /* slots */
 	{ 16, 16383 },      /* buckets */
 	{ 20, UINT32_MAX }, /* records */
@@ -173,8 +173,9 @@ static const struct {
 	{ 80, 0 },       /* slots backed, one is given */
 	{ 80, POOL_SLOTS * 4 + 1 },
 	{ 84, PEERS_KNOWN * 48 + 1 }, /* peers backed */
-	{ 88, 0 },                    /* records backed, "name" is there */
-	{ 88, (16 << 20) + 1 },
+	{ 88, DIRECT_SIZE + 1 },      /* direct addresses backed */
+	{ 92, 0 },                    /* records backed, "name" is there */
+	{ 92, (16 << 20) + 1 },
 };
 
 START_TEST(damaged_head_gives_a_private_table)
@@ -187,6 +188,31 @@ START_TEST(damaged_head_gives_a_private_table)
 	ck_assert_int_eq(pwrite(fd, &damage[_i].value, 4, damage[_i].at), 4);
 	close(fd);
 	ck_assert_int_eq(why_private(table_path), -EBADMSG);
+	folder_fini();
+}
+END_TEST
+
+/* Ranges of other addresses, or of another size, which the file follows. */
+START_TEST(table_of_another_pool_is_not_ours)
+{
+	static const struct prefix ours[2] = {
+		{ ENDPOINT_IPV4, 15, { 198, 18 } },
+		{ ENDPOINT_IPV6, 64, { 0xfd, 0x5c, 0x93, 0x1e, 0xb7, 0x42 } },
+	};
+	static const struct prefix others[][2] = {
+		{ { ENDPOINT_IPV4, 15, { 10, 18 } }, ours[1] },
+		{ { ENDPOINT_IPV4, 14, { 198, 16 } }, ours[1] },
+		{ { ENDPOINT_IPV4, 24, { 198, 18 } }, ours[1] },
+		{ ours[0], { ENDPOINT_IPV6, 64, { 0xfd } } },
+		{ ours[0], { ENDPOINT_IPV6, 96, { 0xfd, 0x5c, 0x93, 0x1e, 0xb7, 0x42 } } },
+	};
+
+	folder_init();
+	make_table();
+	pool_init(&others[_i][0], &others[_i][1]);
+	ck_assert_int_eq(why_private(table_path), -EDOM);
+	pool_init(&ours[0], &ours[1]);
+	ck_assert_int_eq(why_private(table_path), 0);
 	folder_fini();
 }
 END_TEST
@@ -433,6 +459,7 @@ UNIT_MAIN("names/table_file", { file_is_sparse_and_ours_alone_whatever_the_umask
           { last_folder_is_made_and_no_other, 0 },
           { strange_file_gives_a_private_table, ROWS(strange) },
           { damaged_head_gives_a_private_table, ROWS(damage) },
+          { table_of_another_pool_is_not_ours, 5 },
           { path_that_cannot_be_gives_a_private_table, ROWS(paths) },
           { over_long_path_gives_a_private_table, 0 },
           { limit_on_file_size_is_seen_before_its_signal, 0 },

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <names/direct.h>
 #include <names/pool.h>
 #include <tunnel/route.h>
 
@@ -95,6 +96,106 @@ START_TEST(a_placeholder_goes_by_its_name_in_both_families)
 }
 END_TEST
 
+/*
+ * The order: each row would go another way by what stands behind the rule that it names. Names are
+ * asked for by their placeholders; "noted.test" has 203.0.113.9, which was noted for it.
+ */
+static const struct {
+	const char *no_proxy;
+	bool loopback_too;
+	const char *dst;
+	enum route_kind kind;
+	const char *to;
+	const char *rule; /* NULL: none */
+} orders[] = {
+	/* The proxy itself, before all. */
+	{ "*", true, "192.0.2.1:1080", ROUTE_DIRECT, "192.0.2.1:1080", NULL },
+	{ "192.0.2.1", false, "192.0.2.1:80", ROUTE_DIRECT, "192.0.2.1:80", "192.0.2.1" },
+
+	/* Names: a rule with the port, one without, one for another port, and for addresses. */
+	{ "example.org:443", false, "example.org:443", ROUTE_DIRECT, "example.org:443",
+	  "example.org:443" },
+	{ "EXAMPLE.org:443", false, "Example.org:443", ROUTE_DIRECT, "Example.org:443",
+	  "example.org:443" },
+	{ "example.org:443", false, "example.org:80", ROUTE_PROXY, "example.org:80", NULL },
+	{ "example.org:443", false, "www.example.org:443", ROUTE_PROXY, "www.example.org:443",
+	  NULL },
+	{ ".example.org:443", false, "www.example.org:443", ROUTE_DIRECT, "www.example.org:443",
+	  ".example.org:443" },
+	{ "*:22", false, "example.org:22", ROUTE_DIRECT, "example.org:22", "*:22" },
+	{ "*:22", false, "example.org:80", ROUTE_PROXY, "example.org:80", NULL },
+	{ "example.org", false, "example.org:80", ROUTE_DIRECT, "example.org:80", "example.org" },
+	{ "other.test,*", false, "example.org:80", ROUTE_DIRECT, "example.org:80", "*" },
+	{ "198.18.0.0/15,::/0", false, "example.org:80", ROUTE_PROXY, "example.org:80", NULL },
+
+	/* Addresses. */
+	{ "10.0.0.0/8", false, "10.1.2.3:80", ROUTE_DIRECT, "10.1.2.3:80", "10.0.0.0/8" },
+	{ "10.0.0.0/8", false, "[::ffff:10.1.2.3]:80", ROUTE_DIRECT, "10.1.2.3:80", "10.0.0.0/8" },
+	{ "10.0.0.0/8", false, "11.1.2.3:80", ROUTE_PROXY, "11.1.2.3:80", NULL },
+	{ "10.0.0.0/8:22", false, "10.1.2.3:80", ROUTE_PROXY, "10.1.2.3:80", NULL },
+	{ "10.0.0.0/8:22", false, "10.1.2.3:22", ROUTE_DIRECT, "10.1.2.3:22", "10.0.0.0/8:22" },
+	{ "*:22", false, "203.0.113.1:22", ROUTE_DIRECT, "203.0.113.1:22", "*:22" },
+	{ "2001:db8::/32", false, "[2001:db8::5]:80", ROUTE_DIRECT, "[2001:db8::5]:80",
+	  "2001:db8::/32" },
+
+	/* What was noted for a name, where there are rules at all. */
+	{ "noted.test", false, "203.0.113.9:80", ROUTE_DIRECT, "203.0.113.9:80", NULL },
+	{ "noted.test", false, "[::ffff:203.0.113.9]:80", ROUTE_DIRECT, "203.0.113.9:80", NULL },
+	{ "noted.test", false, "203.0.113.8:80", ROUTE_PROXY, "203.0.113.8:80", NULL },
+	{ "", false, "203.0.113.9:80", ROUTE_PROXY, "203.0.113.9:80", NULL },
+
+	/* Loopback. */
+	{ "", true, "127.0.0.1:80", ROUTE_PROXY, "127.0.0.1:80", NULL },
+	{ "", true, "[::1]:80", ROUTE_PROXY, "[::1]:80", NULL },
+	{ "", true, "0.0.0.0:80", ROUTE_PROXY, "0.0.0.0:80", NULL },
+	{ "", true, "[::]:80", ROUTE_PROXY, "[::]:80", NULL },
+	{ "", true, "[::ffff:127.0.0.1]:80", ROUTE_PROXY, "127.0.0.1:80", NULL },
+	{ "127.0.0.0/8", true, "127.0.0.1:80", ROUTE_DIRECT, "127.0.0.1:80", "127.0.0.0/8" },
+	{ "127.0.0.1", false, "127.0.0.1:80", ROUTE_DIRECT, "127.0.0.1:80", "127.0.0.1" },
+};
+
+/* The placeholder of a name; an address as it is. */
+static struct endpoint as_seen(struct table *t, const char *text)
+{
+	struct endpoint ep = unit_endpoint(text);
+	uint16_t port = ep.port;
+	uint32_t slot;
+
+	if (ep.kind != ENDPOINT_NAME)
+		return ep;
+	ck_assert_int_eq(table_put(t, ep.name, ep.name_len, &slot), 0);
+	pool_ipv4(slot, &ep);
+	ep.port = port;
+	return ep;
+}
+
+START_TEST(rules_come_in_their_order)
+{
+	static struct config cfg;
+	struct table *t = table_open(NULL, NULL);
+	struct endpoint dst = as_seen(t, orders[_i].dst), to = unit_endpoint(orders[_i].to);
+	struct endpoint noted = unit_endpoint("203.0.113.9:0");
+	struct complaint why;
+	struct route r;
+	char text[64];
+
+	ck_assert_int_eq(rules_parse(orders[_i].no_proxy, &cfg.no_proxy, &why), 0);
+	cfg.loopback_too = orders[_i].loopback_too;
+	ck_assert_int_eq(direct_note(t, &noted), 0);
+	find(&cfg, t, &dst, &r);
+	ck_assert_int_eq(r.kind, orders[_i].kind);
+	ck_assert_endpoint_eq(&r.dst, &to);
+	ck_assert_ptr_nonnull(r.why);
+	if (orders[_i].rule)
+		ck_assert_str_eq(rules_format(&cfg.no_proxy, r.rule, text, sizeof(text)),
+		                 orders[_i].rule);
+	else
+		ck_assert_ptr_null(r.rule);
+	table_close(t);
+}
+END_TEST
+
 UNIT_MAIN("tunnel route", { first_match_wins, ROWS(rows) },
           { a_broken_configuration_refuses_everything, ROWS(rows) },
-          { a_placeholder_goes_by_its_name_in_both_families, 0 })
+          { a_placeholder_goes_by_its_name_in_both_families, 0 },
+          { rules_come_in_their_order, ROWS(orders) })

@@ -1,0 +1,25 @@
+/*
+ * A network of the test's own, with a name server that counts: namespaces in which 127.0.0.1 and
+ * 192.0.2.0/24 are this machine, and libc knows no other source of names than the one at
+ * 127.0.0.1.
+ */
+#ifndef TEST_ALONE_H
+#define TEST_ALONE_H
+
+#include <stdbool.h>
+
+/*
+ * To be called before there are threads or children. The name server answers for names that end in
+ * ".test", A alone:
+ *   aN.*    192.0.2.N
+ *   two.*   192.0.2.11 and 192.0.2.12
+ *   none.*  no such name
+ *
+ * Returns false where it may not be done here (no user namespaces, say).
+ */
+bool alone_begin(void);
+
+/* How many questions the name server was asked so far. */
+int alone_questions(void);
+
+#endif
