@@ -12,6 +12,7 @@ pkg-config pkg-config
 python3 /usr/bin/python3
 uthash-dev /usr/include/uthash.h
 libc-ares-dev /usr/include/ares.h
+libcrypt-dev /usr/include/crypt.h
 '
 DEMO_NEEDS='
 curl curl
@@ -30,10 +31,28 @@ openssh-server /usr/sbin/sshd
 socat socat
 ncat ncat
 microsocks microsocks
+dante-server /usr/sbin/danted
 openssl openssl
+netcat-openbsd nc.openbsd
+inetutils-telnet telnet
+rsync rsync
+vsftpd /usr/sbin/vsftpd
+lftp lftp
+w3m w3m
+tmux tmux
+nginx /usr/sbin/nginx
+redis-server redis-server
+redis-tools redis-cli
+postgresql /usr/lib/postgresql/*/bin/postgres
+postgresql-client psql
+mariadb-server-core /usr/sbin/mariadbd
+mariadb-client-core mariadb
 iproute2 /usr/sbin/ip:/sbin/ip:/usr/bin/ip
 util-linux unshare
 mount mount
+'
+# Programs of the matrix that are wanted, but not demanded: a package that can't be had skips its cells.
+MATRIX_NEEDS='
 '
 CLANG_NEEDS='
 clang clang
@@ -110,6 +129,21 @@ need() {
 		say "still missing after the installation: $missing"
 		return 1
 	}
+}
+
+# want NEEDS: as need, but each by itself if not all together, and what can't be had is told and left.
+want() {
+	local missing package
+	missing=$(missing_packages "$1")
+	[ -n "$missing" ] || return 0
+	if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
+		# shellcheck disable=SC2086 # words are meant
+		apt_install $missing >/dev/null 2>&1 || for package in $missing; do
+			apt_install "$package" >/dev/null 2>&1
+		done
+		missing=$(missing_packages "$1")
+	fi
+	[ -z "$missing" ] || say "goes without: $missing"
 }
 
 # apt_install PACKAGES...: in a subshell, so that the daemons' bar is lifted however it ends.

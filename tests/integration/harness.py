@@ -1,16 +1,28 @@
-"""Stories and their cells. A story is a function; it is told once for each proxy, way and user."""
+"""Stories and their cells. A story is a function; it is told once for each proxy, way and user.
 
+The core stories (@story) are told in full: three proxies, two ways, two users. The programs of the matrix
+(@matrix) each by name and by address, in full through socksifyd; what another proxy can change has little to
+do with who asks and how, so through the others two cells hold each way and each user once.
+"""
+
+import itertools
 import os
-import shutil
 import signal
 import subprocess
+import time
 
 import world
 
-PROXIES = ("socksifyd", "microsocks")
+PROXIES = ("socksifyd", "microsocks", "danted")
 WAYS = ("wrapper", "preload")
 USERS = ("root", "nobody")
-PORTS = {"socksifyd": 1080, "microsocks": 1081}
+PAIRS = {("wrapper", "root"), ("preload", "nobody")}
+PORTS = {"socksifyd": 1080, "microsocks": 1081, "danted": 1082}
+HOSTS = {
+    "web": {"name": "web.test", "address": world.WEB4},
+    "store": {"name": "store.test", "address": world.STORE4},
+    "shell": {"name": "shell.test", "address": world.SHELL4},
+}
 NOBODY_LISTENS = 9
 TIMEOUT = 25 * int(os.environ.get("SOCKSIFY_TEST_PATIENCE", "1"))
 
@@ -26,30 +38,70 @@ class Skipped(Exception):
 
 
 class Story:
-    def __init__(self, tell, proxies, ways, users, needs, leaks, ipv6):
-        self.tell, self.name = tell, tell.__name__.replace("_", "-")
-        self.proxies, self.ways, self.users = proxies, ways, users
-        self.needs, self.leaks, self.ipv6 = needs, leaks, ipv6
+    def __init__(self, tell, name, **how):
+        self.tell, self.name = tell, name.replace("_", "-")
+        self.proxies = how.pop("proxies", PROXIES)
+        self.ways, self.users = how.pop("ways", WAYS), how.pop("users", USERS)
+        self.needs, self.ipv6 = how.pop("needs", ()), how.pop("ipv6", False)
+        self.leaks, self.paired = how.pop("leaks", False), how.pop("paired", False)
+        if how:
+            raise TypeError(f"{name}: no such word for a story: {', '.join(how)}")
 
-    def missing(self, place):
+    def missing(self, kit):
         """Why this story can't be told here; None if it can."""
-        absent = [n for n in self.needs if not shutil.which(n)]
+        absent = [n for n in self.needs if not kit.tool(n)]
         if absent:
             return "no " + ", ".join(absent)
-        if self.ipv6 and not place.has_ipv6:
+        if self.ipv6 and not kit.place.has_ipv6:
             return "this kernel has no IPv6"
         return None
 
+    def cells(self, proxies, ways):
+        """(proxy, way, user) of each cell. The arguments, where given, are what to choose from."""
+        if ways and self.ways == WAYS:
+            mine = ways
+        else:
+            mine = self.ways
+        for proxy, way, user in itertools.product(self.proxies, mine, self.users):
+            if proxies and proxy not in proxies and proxy != "none":
+                continue
+            if self.paired and proxy != "socksifyd" and mine == WAYS and (way, user) not in PAIRS:
+                continue
+            yield proxy, way, user
 
-def story(proxies=PROXIES, ways=WAYS, users=USERS, needs=(), leaks=False, ipv6=False):
+
+def story(**how):
     """
-    leaks  a control: it passes only if the watcher sees packets that went past the proxy; "dns": and questions
-    ways   beside the usual two, "bare": as it is, without the library
-    proxies  beside the usual two, "none"
+    proxies  of PROXIES, or "none"
+    ways     of WAYS, or "bare": as it is, without the library
+    users    of USERS
+    needs    programs; a daemon among them is started in the world, see daemons.py
+    leaks    a control: it passes only if the watcher sees packets that went past the proxy; "dns": and questions
+    ipv6     it can't be told without
     """
 
     def register(tell):
-        stories.append(Story(tell, proxies, ways, users, needs, leaks, ipv6))
+        stories.append(Story(tell, tell.__name__, **how))
+        return tell
+
+    return register
+
+
+def matrix(at="web", **how):
+    """
+    Two stories of one function, which is told the host, too: by name and by address.
+
+    at   a key of HOSTS
+    how  as for story()
+    """
+
+    def register(tell):
+        for kind, host in HOSTS[at].items():
+
+            def with_host(cell, host=host):
+                tell(cell, host)
+
+            stories.append(Story(with_host, f"{tell.__name__}_by_{kind}", paired=True, **how))
         return tell
 
     return register
@@ -68,8 +120,8 @@ def tail(data, octets=1500):
 class Cell:
     """One way of telling a story."""
 
-    def __init__(self, place, kit, proxy, way, user):
-        self.world, self.kit = place, kit
+    def __init__(self, kit, client, proxy, way, user):
+        self.kit, self.world, self.client = kit, kit.place, client
         self.proxy, self.way, self.user = proxy, way, user
         self.results = []
         self.home = kit.home(user)
@@ -107,15 +159,19 @@ class Cell:
             argv = ["proxychains4", "-q", "-f", path, *argv]
         return argv, env
 
-    def run(self, argv, *, status=0, out=None, stdin=b"", env=None, url=None, timeout=TIMEOUT):
+    def run(
+        self, argv, *, status=0, out=None, stdin=b"", env=None, url=None, bare=False, timeout=None
+    ):
         """
         Run in the client's world, as the cell's user.
 
+        bare    without the library
         status  the exit status to expect; None: any but 0; "any"
         out     text or octets that standard output must be
         """
-        whole = self.env()
-        argv, whole = self.dress(list(argv), whole, url or self.url)
+        whole, argv, timeout = self.env(), list(argv), timeout or TIMEOUT
+        if not bare:
+            argv, whole = self.dress(argv, whole, url or self.url)
         whole.update(env or {})
         if self.user == "nobody" and not self.kit.real_root:
             # In the rootless world nobody is a user namespace deeper; unshare itself stays unpreloaded.
@@ -162,7 +218,7 @@ class Cell:
         return result
 
     def enter(self):
-        self.world.enter_client(self.scratch)
+        self.client.enter(self.scratch)
         if self.user == "nobody" and self.kit.real_root:
             os.setgroups([])
             os.setresgid(65534, 65534, 65534)
@@ -180,6 +236,23 @@ class Cell:
         return "\n".join(lines)
 
 
+def children():
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as f:
+        return [int(pid) for pid in f.read().split()]
+
+
+def sweep():
+    """End what a cell has left behind. Daemons are ours too, since a lane is the reaper of its orphans."""
+    asked, deadline = set(), time.monotonic() + 5
+    while alive := children():
+        for pid in alive:
+            late = time.monotonic() > deadline
+            if os.waitpid(pid, os.WNOHANG)[0] == 0 and (late or pid not in asked):
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+                asked.add(pid)
+        time.sleep(0.002)
+
+
 def tell(one, cell, watch):
     """Returns None, or why the cell failed. Skipped passes through."""
     watch.take()
@@ -188,8 +261,12 @@ def tell(one, cell, watch):
         one.tell(cell)
     except Failed as e:
         problem = str(e)
-    except OSError as e:
+    except Skipped:
+        raise
+    except Exception as e:  # pylint: disable=broad-except # a mistake in a story fails its cell alone
         problem = f"{type(e).__name__}: {e}"
+    finally:
+        sweep()
     others = watch.take()
     if one.leaks:
         if not others:

@@ -4,12 +4,12 @@
 Usage: run.py --build DIR [--server FILE] [--filter TEXT]... [STORY...]
 
 Prints a line for each cell and "N passed, N failed[, N skipped]". Exit status 1 if any failed, 77 if this
-machine has no namespaces for us. The world is explained in world.py, the watcher in watch.py.
+machine has no namespaces for us. The world is explained in world.py, the watcher in
+watch.py, how cells are told side by side in lanes.py.
 """
 
 import argparse
 import importlib.util
-import itertools
 import os
 import shutil
 import signal
@@ -23,8 +23,8 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import harness
+import lanes
 import servers
-import watch
 import world
 
 
@@ -50,6 +50,12 @@ def arguments():
         "--proxy", action="append", default=[], help="only through this one; others are not started"
     )
     parser.add_argument("--patience", type=int, default=1, help="factor for every time-out")
+    parser.add_argument(
+        "--lanes",
+        type=int,
+        default=min(4, 2 * len(os.sched_getaffinity(0))),
+        help="how many cells to tell at once",
+    )
     parser.add_argument("--label", default="", help="stands before each cell's name")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     parser.add_argument("--real-root", action="store_true", help=argparse.SUPPRESS)
@@ -123,16 +129,10 @@ def load_stories(names):
 
 def cells(args):
     for one in harness.stories:
-        ways = args.way if args.way and one.ways == harness.WAYS else one.ways
-        proxies = (
-            [p for p in one.proxies if p in args.proxy or p == "none"]
-            if args.proxy
-            else one.proxies
-        )
-        for proxy, way, user in itertools.product(proxies, ways, one.users):
+        for proxy, way, user in one.cells(args.proxy, args.way):
             name = f"{one.name}[{proxy},{way},{user}]"
             if all(text in name for text in args.filter):
-                yield name, one, proxy, way, user
+                yield lanes.Job(name, one, proxy, way, user)
 
 
 def inside(args):
@@ -144,28 +144,15 @@ def inside(args):
         print(f"{kind} {label}{name}" + (f": {text}" if text else ""), flush=True)
 
     harness.TIMEOUT *= args.patience
-    place = world.World(args.inside, args.build)
+    jobs = list(cells(args))
+    place = world.World(args.inside, args.build, args.lanes)
     place.open()
     kit = servers.Kit(args, place)
     started = time.monotonic()
     try:
-        absent = kit.start(harness.PORTS)
-        with place.client():
-            eyes = watch.Watch("c0", kit.proxy_addresses)
-        for name, one, proxy, way, user in cells(args):
-            reason = absent.get(proxy) or one.missing(place)
-            if reason:
-                note("skip", name, reason)
-                continue
-            cell = harness.Cell(place, kit, proxy, way, user)
-            try:
-                problem = harness.tell(one, cell, eyes)
-            except harness.Skipped as e:
-                note("skip", name, str(e))
-                continue
-            note("FAIL" if problem else "ok", name, problem or "")
-        late = eyes.take()
-        note("FAIL" if late else "ok", "nothing-afterwards", "; ".join(map(str, late)))
+        kit.start(harness.PORTS, {name for job in jobs for name in job.story.needs})
+        print(f"{time.monotonic() - started:.1f} s for the servers to start", flush=True)
+        lanes.tell_all(kit, jobs, note)
     finally:
         for name, problem in kit.stop():
             note("FAIL" if problem else "ok", name, problem)

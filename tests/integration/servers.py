@@ -1,28 +1,32 @@
-"""What stands at the far end of the link: the proxies, the targets, sshd; and the client's tools."""
+"""What stands at the far end of the links: the proxies, the targets; and the client's tools."""
 
+import concurrent.futures
+import glob
 import os
 import shutil
 import subprocess
 import sys
 import time
 
+import daemons
 import world
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SANITIZER_MARKS = (b"Sanitizer", b"runtime error:")
 
-SSHD_CONFIG = """Port 22
-ListenAddress {address}
-HostKey {scratch}/host_key
-AuthorizedKeysFile {scratch}/user_key.pub
-PidFile none
-UsePAM no
-StrictModes no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-Subsystem sftp internal-sftp
-PrintMotd no
-UseDNS no
+# Open to all, like microsocks. It runs as an ordinary user, so there is nobody else for it to become.
+DANTED_CONFIG = """logoutput: stderr
+errorlog: stderr
+internal: {proxy4} port = {port}
+external: {proxy4}
+{external6}
+clientmethod: none
+socksmethod: none
+user.privileged: nobody
+user.unprivileged: nobody
+client pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 }}
+socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 }}
+socks pass {{ from: 0.0.0.0/0 to: ::/0 }}
 """
 
 
@@ -35,7 +39,9 @@ class Kit:
         self.wanted = args.proxy
         self.processes = []
         self.logs = {}
-        self.count = 0
+        # {proxy: why it is not there}; {daemon: why it did not start}
+        self.absent, self.broken = {}, {}
+        self.lane = self.count = 0
         self.build = place.build
         self.server = args.server or self.built("src/server/socksifyd")
         self.socksify = self.built("src/wrapper/socksify")
@@ -52,15 +58,22 @@ class Kit:
         return path
 
     def home(self, user):
-        path = os.path.join(self.scratch, "home-" + user)
+        path = os.path.join(self.scratch, f"home-{self.lane}-{user}")
         os.makedirs(path, exist_ok=True)
         return self.owned(path, user)
 
     def fresh_dir(self, user):
         self.count += 1
-        path = os.path.join(self.scratch, f"cell-{self.count}")
+        path = os.path.join(self.scratch, f"cell-{self.lane}-{self.count}")
         os.mkdir(path)
         return self.owned(path, user)
+
+    @staticmethod
+    def tool(name):
+        """A program's path, also where an ordinary user's PATH does not look; or None."""
+        folders = [os.environ.get("PATH", ""), "/usr/local/sbin:/usr/sbin:/sbin", "/usr/lib/git-core"]
+        folders += sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
+        return shutil.which(name, path=":".join(folders))
 
     def spawn(self, name, argv, **how):
         path = os.path.join(self.scratch, name + ".log")
@@ -70,11 +83,35 @@ class Kit:
         self.processes.append((name, process))
         return process
 
-    def start(self, ports):
-        """Returns {proxy: why it is not there}."""
-        absent = {}
+    def start(self, ports, needs):
+        """
+        Start the proxies, the targets, and the daemons among these needs.
+
+        What is not there afterwards is in self.absent and self.broken.
+        """
         self.make_keys()
         self.make_repository()
+        for port in ports.values():
+            self.proxy_addresses.append((world.PROXY4, port))
+        self.proxy_addresses.append((world.PROXY6, ports["socksifyd"]))
+        # An ordinary user shall have the ports that clients expect.
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w", encoding="ascii") as f:
+            f.write("0")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            wanted = {n: start for n, start in daemons.STARTS.items() if n in needs and self.tool(n)}
+            # The slowest first: they make their data directories meanwhile.
+            done = {n: pool.submit(start, self) for n, start in wanted.items()}
+            self.start_targets()
+            for name in ports:
+                if not self.wanted or name in self.wanted:
+                    getattr(self, "start_" + name)(ports[name])
+            for name, future in done.items():
+                try:
+                    future.result()
+                except (OSError, RuntimeError, subprocess.SubprocessError) as e:
+                    self.broken[name] = f"{name} did not start: {e}"
+
+    def start_targets(self):
         targets = self.spawn(
             "targets",
             [sys.executable, os.path.join(HERE, "targets.py"), self.scratch],
@@ -83,29 +120,40 @@ class Kit:
         )
         if targets.stdout.readline() != b"ready\n":
             raise RuntimeError("the targets did not start:\n" + self.log_text("targets"))
-        if self.wanted and "socksifyd" not in self.wanted:
-            pass
-        elif self.server:
-            self.start_socksifyd(ports["socksifyd"])
-        else:
-            absent["socksifyd"] = "neither --build nor --server is given"
-        if shutil.which("microsocks"):
-            self.spawn(
-                "microsocks",
-                ["microsocks", "-i", world.PROXY4, "-p", str(ports["microsocks"])],
-                stdout=subprocess.DEVNULL,
-            )
-            self.wait_listening(ports["microsocks"])
-        else:
-            absent["microsocks"] = "Debian's microsocks is not installed"
-        if shutil.which("sshd"):
-            self.start_sshd()
-        for port in ports.values():
-            self.proxy_addresses.append((world.PROXY4, port))
-        self.proxy_addresses.append((world.PROXY6, ports["socksifyd"]))
-        return absent
+
+    def start_microsocks(self, port):
+        if not self.tool("microsocks"):
+            self.absent["microsocks"] = "Debian's microsocks is not installed"
+            return
+        process = self.spawn(
+            "microsocks",
+            ["microsocks", "-i", world.PROXY4, "-p", str(port)],
+            stdout=subprocess.DEVNULL,
+        )
+        self.wait_listening(port, process)
+
+    def start_danted(self, port):
+        danted = self.tool("danted")
+        if not danted:
+            self.absent["danted"] = "Debian's dante-server is not installed"
+            return
+        config = DANTED_CONFIG.format(
+            proxy4=world.PROXY4,
+            port=port,
+            external6=f"external: {world.PROXY6}" if self.place.has_ipv6 else "",
+        )
+        process = self.spawn(
+            "danted",
+            self.as_nobody([danted, "-f", self.place.file("danted.conf", config)]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        self.wait_listening(port, process)
 
     def start_socksifyd(self, port):
+        if not self.server:
+            self.absent["socksifyd"] = "neither --build nor --server is given"
+            return
         argv = [self.server, "--listen", f"{world.PROXY4}:{port}"]
         if self.place.has_ipv6:
             argv += ["--listen", f"[{world.PROXY6}]:{port}"]
@@ -118,44 +166,35 @@ class Kit:
             argv += ["--allow", "192.0.2.0/24", "--allow", "2001:db8:2::/64"]
         if "--allow-to " in text:
             argv += ["--allow-to", "203.0.113.0/24", "--allow-to", "2001:db8:113::/64"]
-        self.spawn("socksifyd", argv, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10 * self.patience
+        process = self.spawn("socksifyd", argv, stdin=subprocess.DEVNULL)
         want = argv.count("--listen")
-        process = self.processes[-1][1]
-        while self.log_text("socksifyd").count("listening ") < want:
+        self.wait_log("socksifyd", process, "listening ", want)
+
+    def wait_log(self, name, process, text, times=1):
+        """Until its log says so."""
+        deadline = time.monotonic() + 20 * self.patience
+        while self.log_text(name).count(text) < times:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("socksifyd is not ready:\n" + self.log_text("socksifyd"))
+                raise RuntimeError(f"{name} is not ready:\n" + self.log_text(name)[-3000:])
             time.sleep(0.01)
 
-    def wait_listening(self, port):
+    def wait_listening(self, port, process):
         """By the kernel's own table: a connection to probe with would show in the proxy's log."""
-        deadline = time.monotonic() + 10 * self.patience
+        deadline = time.monotonic() + 20 * self.patience
         mark = f":{port:04X} "
         while True:
             with open("/proc/net/tcp", encoding="ascii") as f:
                 if any(mark in line and " 0A " in line for line in f):
                     return
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"nothing listens on port {port}")
+            if process.poll() is not None or time.monotonic() > deadline:
+                name = next(name for name, p in self.processes if p is process)
+                raise RuntimeError(f"nothing listens on port {port}:\n" + self.log_text(name)[-3000:])
             time.sleep(0.01)
 
     def as_nobody(self, argv):
         if self.real_root:
             return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv]
         return ["unshare", "-U", "--map-user=65534", "--map-group=65534", *argv]
-
-    def start_sshd(self):
-        """As an ordinary user: no PAM, no privileged child, no account of this machine."""
-        config = self.place.file(
-            "sshd_config", SSHD_CONFIG.format(address=world.SHELL4, scratch=self.scratch)
-        )
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w", encoding="ascii") as f:
-            f.write("0")
-        sshd = shutil.which("sshd")
-        self.spawn(
-            "sshd", self.as_nobody([sshd, "-D", "-e", "-f", config]), stdin=subprocess.DEVNULL
-        )
-        self.wait_listening(22)
 
     def make_keys(self):
         def path(name):

@@ -108,6 +108,9 @@ class Web(http.server.ThreadingHTTPServer):
         if self.tls:
             request = self.tls.wrap_socket(request, server_side=True)
         super().finish_request(request, client_address)
+        if self.tls:
+            # Some clients call it a failure if the end is not announced.
+            request.unwrap()
 
     def handle_error(self, request, client_address):
         pass

@@ -1,11 +1,12 @@
-"""A private network: one namespace for the servers, one for the client, one link between them.
+"""A private network: one namespace for the servers, one for each client, one link to each of them.
 
 How it works: run.py starts itself again as process 1 of new namespaces (network, mount, process ids; as an
-ordinary user in a user namespace, too). That process lives among the servers. Its child holds the client's
-network and mount namespace open. Neither has a link to anything else, and when process 1 ends, however it
+ordinary user in a user namespace, too). That process lives among the servers. A child for each client holds
+its network and mount namespace open. None has a link to anything else, and when process 1 ends, however it
 ends, the kernel ends all the others: nothing has a name that a second run could meet.
 
-From the client only the proxies' addresses and the nameserver's answer. All else has a route, so that a leak
+There are as many clients as lanes (lanes.py), each with a watcher of its own, so that a stray packet is the
+fault of the one cell that is told there. From a client only the proxies' addresses and the nameserver's answer. All else has a route, so that a leak
 is sent and seen, and is then turned away by the servers' side.
 """
 
@@ -17,10 +18,10 @@ import subprocess
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 
 PROXY4, PROXY6 = "192.0.2.1", "2001:db8:2::1"
-CLIENT4, CLIENT6 = "192.0.2.2", "2001:db8:2::2"
 NAMESERVER = "192.0.2.53"
 WEB4, WEB6 = "203.0.113.10", "2001:db8:113::10"
 SHELL4 = "203.0.113.22"
+STORE4 = "203.0.113.30"
 
 # Known to the proxies' side alone.
 NAMES = {
@@ -28,6 +29,7 @@ NAMES = {
     "v4only.test": [WEB4],
     "v6only.test": [WEB6],
     "shell.test": [SHELL4],
+    "store.test": [STORE4],
 }
 
 CLIENT_HOSTS = f"""127.0.0.1 localhost
@@ -73,12 +75,13 @@ def quiet_ipv6():
 
 
 class World:
-    def __init__(self, scratch, build):
+    def __init__(self, scratch, build, lanes):
         """
         scratch  an empty directory that every user may enter
         build    a directory to show there as "build", whoever may enter its parents; or None
+        lanes    how many clients
         """
-        self.scratch, self.build = scratch, None
+        self.scratch, self.build, self.lanes = scratch, None, lanes
         self.has_ipv6 = os.path.exists("/proc/sys/net/ipv6")
         if build:
             self.build = os.path.join(scratch, "build")
@@ -109,19 +112,40 @@ class World:
         self.targets_file = self.file("targets", targets)
         self.client_hosts = self.file("client-hosts", CLIENT_HOSTS)
         self.client_resolv = self.file("client-resolv.conf", f"nameserver {NAMESERVER}\n")
+        self.server_net = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         quiet_ipv6()
-        self.hold_client()
+        ip_batch("-4", ["link set dev lo up"])
+        self.addresses("-4", [PROXY4, NAMESERVER, WEB4, SHELL4, STORE4], "")
+        if self.has_ipv6:
+            self.addresses("-6", [PROXY6, WEB6], "nodad")
+        self.clients = [Client(self, number) for number in range(self.lanes)]
+
+    def addresses(self, family, all_of_them, flags):
+        commands = [f"addr add {a} dev lo {flags}" for a in all_of_them]
+        # The rules for each link stand before the one for local addresses.
+        commands += ["rule add pref 300 lookup local", "rule del pref 0"]
+        ip_batch(family, commands)
+
+
+class Client:
+    """One client's namespaces and its end of a link, "c0"; the other is "sN" for lane N."""
+
+    def __init__(self, place, number):
+        self.server_if, self.place = f"s{number}", place
+        self.address4, self.address6 = f"192.0.2.{2 + number}", f"2001:db8:2::{2 + number:x}"
+        self.mac = {"server": f"02:00:00:00:{number:02x}:01", "client": f"02:00:00:00:{number:02x}:02"}
+        self.hold()
         self.link()
 
-    def hold_client(self):
+    def hold(self):
         """A child whose only job is to keep the client's namespaces alive."""
         ready, tell = os.pipe()
         self.holder = os.fork()
         if self.holder == 0:
             try:
                 check(libc.unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare")
-                bind("/etc/hosts", self.client_hosts)
-                bind("/etc/resolv.conf", self.client_resolv)
+                bind("/etc/hosts", self.place.client_hosts)
+                bind("/etc/resolv.conf", self.place.client_resolv)
                 os.write(tell, b"y")
                 while True:
                     signal.pause()
@@ -133,72 +157,60 @@ class World:
         if not ok:
             raise RuntimeError("the client's namespace could not be made")
         base = f"/proc/{self.holder}/ns/"
-        self.client_net = os.open(base + "net", os.O_RDONLY | os.O_CLOEXEC)
-        self.client_mnt = os.open(base + "mnt", os.O_RDONLY | os.O_CLOEXEC)
-        self.server_net = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.net = os.open(base + "net", os.O_RDONLY | os.O_CLOEXEC)
+        self.mnt = os.open(base + "mnt", os.O_RDONLY | os.O_CLOEXEC)
 
     def link(self):
-        mac = {"s0": "02:00:00:00:00:01", "c0": "02:00:00:00:00:02"}
-        peer = f"peer name c0 address {mac['c0']} netns {self.holder}"
+        here = self.server_if
+        peer = f"peer name c0 address {self.mac['client']} netns {self.holder}"
         ip_batch(
             "-4",
             [
-                "link set dev lo up",
-                f"link add dev s0 address {mac['s0']} type veth {peer}",
-                "link set dev s0 up",
+                f"link add dev {here} address {self.mac['server']} type veth {peer}",
+                f"link set dev {here} up",
             ],
         )
         # Without it the kernel drops, where it should say "unreachable"; no rule forwards anything.
-        sysctl("ipv4/conf/s0/forwarding", "1")
-        with self.client():
+        sysctl(f"ipv4/conf/{here}/forwarding", "1")
+        with self.inside():
             quiet_ipv6()
             ip_batch("-4", ["link set dev lo up", "link set dev c0 up"])
-        self.address(
-            "-4",
-            mac,
-            f"{PROXY4}/32",
-            f"{CLIENT4}/32",
-            "",
-            [NAMESERVER, WEB4, SHELL4],
-            [PROXY4, NAMESERVER],
-        )
-        if self.has_ipv6:
-            self.address("-6", mac, f"{PROXY6}/128", f"{CLIENT6}/128", "nodad", [WEB6], [PROXY6])
+        self.address("-4", PROXY4, f"{self.address4}/32", "", [PROXY4, NAMESERVER])
+        if self.place.has_ipv6:
+            self.address("-6", PROXY6, f"{self.address6}/128", "nodad", [PROXY6])
 
-    def address(self, family, mac, server, client, flags, others, reachable):
-        """Addresses, neighbours and routes of one family; both ends are /32s, each other's next hop."""
-        proxy, host = server.split("/")[0], client.split("/")[0]
-        commands = [f"addr add {server} dev s0 {flags}"]
-        commands += [f"addr add {a} dev lo {flags}" for a in others]
-        commands += [
-            f"neigh replace {host} lladdr {mac['c0']} nud permanent dev s0",
-            f"route add {client} dev s0",
+    def address(self, family, proxy, client, flags, reachable):
+        """Addresses, neighbours and routes of one family; the ends are /32s, each other's next hop."""
+        here, host = self.server_if, client.split("/")[0]
+        commands = [
+            f"neigh replace {host} lladdr {self.mac['client']} nud permanent dev {here}",
+            f"route add {client} dev {here}",
         ]
-        # From the link only these are at home: the rules stand before the one for local addresses.
-        commands += ["rule add pref 300 lookup local", "rule del pref 0"]
+        # From the link only these are at home.
         commands += [
-            f"rule add pref {100 + i} iif s0 to {a} lookup local" for i, a in enumerate(reachable)
+            f"rule add pref {100 + i} iif {here} to {a} lookup local"
+            for i, a in enumerate(reachable)
         ]
-        commands += ["rule add pref 200 iif s0 unreachable"]
+        commands += [f"rule add pref 200 iif {here} unreachable"]
         ip_batch(family, commands)
-        with self.client():
+        with self.inside():
             ip_batch(
                 family,
                 [
                     f"addr add {client} dev c0 {flags}",
-                    f"neigh replace {proxy} lladdr {mac['s0']} nud permanent dev c0",
+                    f"neigh replace {proxy} lladdr {self.mac['server']} nud permanent dev c0",
                     f"route add default via {proxy} dev c0 onlink",
                 ],
             )
 
-    def client(self):
-        """with world.client(): this thread, and what it starts, is in the client's network."""
-        return Inside(self.client_net, self.server_net)
+    def inside(self):
+        """with client.inside(): this thread, and what it starts, is in the client's network."""
+        return Inside(self.net, self.place.server_net)
 
-    def enter_client(self, cwd):
+    def enter(self, cwd):
         """In a child before exec: into the client's network and mounts."""
-        check(libc.setns(self.client_net, CLONE_NEWNET), "setns")
-        check(libc.setns(self.client_mnt, CLONE_NEWNS), "setns")
+        check(libc.setns(self.net, CLONE_NEWNET), "setns")
+        check(libc.setns(self.mnt, CLONE_NEWNS), "setns")
         os.chdir(cwd)
 
 

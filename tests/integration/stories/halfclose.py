@@ -13,27 +13,27 @@ SENT = pattern(100_000)
 ANSWER = hashlib.sha256(SENT).hexdigest().encode() + b"\n" + pattern(LATE_OCTETS)
 
 
-@story(proxies=["socksifyd"], needs=["socat"])
+@story(proxies=["socksifyd", "danted"], needs=["socat"])
 def socat_half_close_by_name(cell):
     cell.run(["socat", "-t", "20", "-", f"TCP4:web.test:{LATE_PORT}"], stdin=SENT, out=ANSWER)
 
 
-@story(proxies=["socksifyd"], needs=["socat"])
+@story(proxies=["socksifyd", "danted"], needs=["socat"])
 def socat_half_close_by_address(cell):
     cell.run(["socat", "-t", "20", "-", f"TCP4:{world.WEB4}:{LATE_PORT}"], stdin=SENT, out=ANSWER)
 
 
-@story(proxies=["socksifyd"], needs=["socat"], ipv6=True)
+@story(proxies=["socksifyd", "danted"], needs=["socat"], ipv6=True)
 def socat_half_close_ipv6(cell):
     cell.run(["socat", "-t", "20", "-", f"TCP6:v6only.test:{LATE_PORT}"], stdin=SENT, out=ANSWER)
 
 
-@story(proxies=["socksifyd"], needs=["ncat"])
+@story(proxies=["socksifyd", "danted"], needs=["ncat"])
 def ncat_half_close_by_name(cell):
     cell.run(["ncat", "web.test", str(LATE_PORT)], stdin=SENT, out=ANSWER)
 
 
-@story(proxies=["socksifyd"], needs=["ncat"])
+@story(proxies=["socksifyd", "danted"], needs=["ncat"])
 def ncat_half_close_by_address(cell):
     cell.run(["ncat", "-n", world.WEB4, str(LATE_PORT)], stdin=SENT, out=ANSWER)
 

@@ -8,6 +8,7 @@ def fetch(cell, url, host):
     cell.run(["curl", "-g", "-sS", f"http://{host}/x"], out=f"you asked {host} for /x\n", url=url)
 
 
+# Not through microsocks, which has SOCKS5 alone, nor danted, whose 4a refuses even names that its SOCKS5 resolves.
 @story(proxies=["socksifyd"], needs=["curl"])
 def socks4a_by_name(cell):
     fetch(cell, f"socks4a://{world.PROXY4}:{cell.port}", "web.test")
@@ -18,7 +19,7 @@ def socks4a_reaches_ipv6_only_name(cell):
     fetch(cell, f"socks4a://{world.PROXY4}:{cell.port}", "v6only.test")
 
 
-@story(proxies=["socksifyd"], needs=["curl"])
+@story(proxies=["socksifyd", "danted"], needs=["curl"])
 def socks4_by_address(cell):
     fetch(cell, f"socks4://{world.PROXY4}:{cell.port}", world.WEB4)
 
