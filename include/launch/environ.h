@@ -16,4 +16,12 @@
  */
 int environ_preload(char *buf, size_t cap, const char *old, const char *lib, size_t *need);
 
+/*
+ * LD_PRELOAD without our library, wherever it lies: without each entry whose last part is
+ * libsocksify.so. For programs that could not load it, and would complain or fail for that.
+ *
+ * @value  rewritten in place
+ */
+void environ_unpreload(char *value);
+
 #endif

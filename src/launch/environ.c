@@ -52,3 +52,25 @@ int environ_preload(char *buf, size_t cap, const char *old, const char *lib, siz
 		*need = out.len;
 	return out.len <= cap ? 0 : -ENAMETOOLONG;
 }
+
+void environ_unpreload(char *value)
+{
+	static const char name[] = "libsocksify.so";
+	char *out = value;
+
+	for (char *at = value; *(at += strspn(at, SEPARATORS));) {
+		size_t len = strcspn(at, SEPARATORS), name_len = sizeof(name) - 1;
+		bool ours = len >= name_len && memcmp(at + len - name_len, name, name_len) == 0 &&
+		            (len == name_len || at[len - name_len - 1] == '/');
+
+		if (!ours) {
+			/* A separator stood before each entry but the first. */
+			if (out > value)
+				*out++ = at[-1];
+			memmove(out, at, len);
+			out += len;
+		}
+		at += len;
+	}
+	*out = '\0';
+}

@@ -64,6 +64,33 @@ START_TEST(path_that_a_list_cannot_carry_is_refused)
 }
 END_TEST
 
+static const struct {
+	const char *old, *want;
+} without[] = {
+	{ "", "" },
+	{ LIB, "" },
+	{ "libsocksify.so", "" },
+	{ "/opt/$LIB/libsocksify.so", "" },
+	{ "/a.so", "/a.so" },
+	{ "/a.so:" LIB, "/a.so" },
+	{ LIB ":/a.so", "/a.so" },
+	{ "/a.so:" LIB " /b.so", "/a.so /b.so" },
+	{ LIB " " LIB ":/a.so:" LIB, "/a.so" },
+	{ ":: /a.so :/b.so:", "/a.so:/b.so" },
+	{ LIB ".1:/x/alibsocksify.so:socksify.so", LIB ".1:/x/alibsocksify.so:socksify.so" },
+};
+
+START_TEST(library_goes_and_the_rest_stays)
+{
+	char *value = strdup(without[_i].old);
+
+	environ_unpreload(value);
+	ck_assert_str_eq(value, without[_i].want);
+	free(value);
+}
+END_TEST
+
 UNIT_MAIN("launch/environ", { library_is_there_once_and_the_order_stays, ROWS(rows) },
           { need_is_told_at_every_capacity, ROWS(rows) },
-          { path_that_a_list_cannot_carry_is_refused, 0 })
+          { path_that_a_list_cannot_carry_is_refused, 0 },
+          { library_goes_and_the_rest_stays, ROWS(without) })
