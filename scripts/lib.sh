@@ -53,6 +53,9 @@ mount mount
 '
 # Programs of the matrix that are wanted, but not demanded: a package that can't be had skips its cells.
 MATRIX_NEEDS='
+bash-completion /usr/share/bash-completion/bash_completion
+zsh zsh
+fish fish
 '
 CLANG_NEEDS='
 clang clang

@@ -12,6 +12,8 @@ import sys
 
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]+|-[A-Za-z0-9])(?![\w-])")
 KEY = re.compile(r'^KEY\(\s*\w+,\s*"(\w+)"', re.M)
+# A row's letter and long option, of the wrapper's tables: KEY(ID, "VARIABLE", 'x', "proxy", OPTION(ID, 0, "check",
+ROW = re.compile(r"""^(?:KEY\(\s*\w+,\s*"\w+"|OPTION\(\s*\w+),\s*(?:'(\w)'|0),\s*"([\w-]*)",""", re.M)
 
 
 def of_help(text):
@@ -41,6 +43,18 @@ def of_page(text):
     return found
 
 
+def of_tables(text):
+    """What the rows of keys.def and options.def say: letters and long options."""
+    rows = [row for row in ROW.findall(text) if row[1]]
+    return {"-" + letter for letter, _ in rows if letter} | {"--" + option for _, option in rows}
+
+
+def check_tables(helped, tables):
+    for option in sorted(helped ^ tables):
+        where = "in --help, but not" if option in helped else "not in --help, but"
+        yield f"socksify: {option} is {where} in keys.def and options.def"
+
+
 def compare(name, helped, paged):
     for option in sorted(helped - paged):
         yield f"{name}: {option} is in --help, but has no entry in the manual page"
@@ -68,13 +82,17 @@ def read(*parts):
 
 
 def check(tree, programs):
+    keys = read(tree, "include", "config", "keys.def")
     for page, program in programs:
         helped = subprocess.run(
             [program, "--help"], capture_output=True, text=True, check=True
         ).stdout
         yield from compare(page, of_help(helped), of_page(read(tree, "man", page)))
+        if page == "socksify.1":
+            tables = keys + read(tree, "src", "wrapper", "options.def")
+            yield from check_tables(of_help(helped), of_tables(tables))
     pages = read(tree, "man", "libsocksify.7") + read(tree, "man", "socksify.1")
-    yield from check_keys(read(tree, "include", "config", "keys.def"), pages)
+    yield from check_keys(keys, pages)
 
 
 def self_test():
@@ -85,7 +103,11 @@ def self_test():
     )
     want = {"-x", "--proxy", "--help"}
     keys = 'KEY(A, "SOCKSIFY_A", "x")\nKEY(B, "SOCKSIFY_B",\n "x")\n'
+    rows = 'KEY(A, "A", \'x\', "proxy", "URL")\nKEY(B, "B", 0, "",\n "")\nOPTION(H, 0, "help", "")\n'
     facts = [
+        (of_tables(rows), want),
+        (len(list(check_tables(want, want))), 0),
+        (len(list(check_tables(want | {"--new"}, want | {"--old"}))), 2),
         (of_help(text), want),
         (of_page(mdoc), want),
         (of_page(man), want),

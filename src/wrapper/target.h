@@ -1,0 +1,59 @@
+/* What becomes of PROGRAM: run with the library, run without a network, or not run at all. */
+#ifndef WRAPPER_TARGET_H
+#define WRAPPER_TARGET_H
+
+#include <config/config.h>
+#include <launch/target.h>
+#include <limits.h>
+#include <stdbool.h>
+
+#define TARGET_LINE_MAX 1024
+
+enum target_way {
+	TARGET_PRELOADED, /* LD_PRELOAD is to have ->entry */
+	TARGET_CLOSED,    /* the library can't get in: no network */
+	TARGET_OPEN,      /* nor can it, and SOCKSIFY_EXEC=allow: past the proxy */
+	TARGET_REFUSED,   /* exit with ->status */
+};
+
+struct target_plan {
+	enum target_way way;
+	int status;
+	bool is_line_error;  /* ->line is an error; else a warning */
+	bool may_use_shell;  /* a text file without "#!", which execvp(3) gives to /bin/sh */
+	bool must_unpreload; /* it would fail or complain for a library that it can't load */
+	char path[PATH_MAX + NAME_MAX + 2]; /* the file to execute */
+	char entry[PATH_MAX];
+	char line[TARGET_LINE_MAX]; /* for a person, without newline; "" where all is well */
+};
+
+/*
+ * @file  PROGRAM, looked for in PATH as execvp(3) does
+ * @lib   absolute path of libsocksify.so
+ *
+ * Nothing is changed or told yet. What is to be told is told by target_run(), but for
+ * TARGET_REFUSED, where ->line is the caller's to tell.
+ */
+void target_prepare(const char *file, const struct config *cfg, const char *lib,
+                    struct target_plan *plan);
+
+/*
+ * Become the program: tells ->line, closes the network if that is the plan, execve(2)s with
+ * the environment as it is, less our library in LD_PRELOAD where ->must_unpreload.
+ *
+ * Returns an exit status, after telling why.
+ */
+int target_run(const struct target_plan *plan, char **argv);
+
+/*
+ * socksify --closed PROGRAM [ARGS...]: run it without a network, whatever it is. What the library
+ * executes for programs that it can't get into, to whom that is told; people may, too.
+ *
+ * @argv   PROGRAM and its arguments, NULL-terminated
+ * @argv0  what PROGRAM is to find as its own name, or NULL for argv[0]
+ *
+ * Returns an exit status, after telling why.
+ */
+int target_run_closed(char **argv, char *argv0);
+
+#endif
