@@ -140,12 +140,27 @@ static bool remove_unused(int folder, const char *name, int age_s)
 	return gone;
 }
 
+/* Was it done just now: what most calls find, for one system call. */
+static bool is_done(const char *path, const char *stamp, int age_s)
+{
+	char file[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(file, sizeof(file), "%s/%s", path, stamp) >= (int)sizeof(file))
+		return false;
+	return lstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       !is_old(&st, age_s);
+}
+
 static int collect(const char *path, const char *prefix, const char *stamp, int age_s)
 {
-	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
 	const struct dirent *entry;
+	int folder, n = 0;
 	DIR *dir;
 
+	if (is_done(path, stamp, age_s))
+		return 0;
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return 0;
 	if (!claim(folder, stamp, age_s)) {
