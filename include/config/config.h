@@ -43,6 +43,8 @@ struct config {
  *
  * The proxy: SOCKSIFY_PROXY, else ALL_PROXY, else all_proxy (a scheme that is not SOCKS there is
  * one warning and counts as unset), else socks5h://127.0.0.1:1080. Empty variables count as unset.
+ * User and password of the URL come before those of the variables; a password without any user is
+ * malformed, but with SOCKS4, which has no passwords and takes none of the variables'.
  */
 void config_read(struct config *cfg, char *(*lookup)(const char *name), enum log_level log_default);
 
@@ -50,8 +52,12 @@ void config_read(struct config *cfg, char *(*lookup)(const char *name), enum log
  * Read ->password_file into ->proxy, where there is one and the proxy takes a password. Opens the
  * file, and closes it: the library calls it before its first connect, the wrapper at once.
  *
- * Returns 0, or -errno where it can't be read (-EINVAL: empty, over 255 octets, or no regular file)
- * with ->complaint telling of it and ->broken set.
+ * The password is the first line, without its LF or CRLF. A pipe, /dev/fd/63 of <(...), is refused:
+ * every program of the session reads the file for itself.
+ *
+ * Returns 0, or -errno where it can't be read (-EINVAL: empty, over 255 octets, a NUL in it, or no
+ * regular file) with ->complaint telling of it and ->broken set. A file that others may read is
+ * told in ->warning, and taken.
  */
 int config_read_password(struct config *cfg);
 

@@ -9,7 +9,8 @@
  *
  * each with an optional ":PORT" (an IPv6 address needs its brackets then). Names are compared
  * without regard to ASCII case and one trailing dot. An address item matches addresses, never a
- * name: what a name means is not asked for its sake.
+ * name: what a name means is not asked for its sake. "192.168." and "10.1" are neither names nor
+ * ranges, so malformed, and so are names beyond ASCII.
  */
 #ifndef CONFIG_RULES_H
 #define CONFIG_RULES_H
@@ -21,6 +22,9 @@
 #define RULES_MAX      1024
 #define RULES_TEXT_MAX 16384 /* octets of all names together, NULs included */
 #define RULES_ITEM_MAX 272   /* room for any one item in text */
+
+/* Room for all items in text with commas between: a name's port, or a range, beside the names. */
+#define RULES_LIST_MAX (RULES_TEXT_MAX + RULES_MAX * 64)
 
 enum rule_kind { RULE_ALL, RULE_NAME, RULE_SUFFIX, RULE_PREFIX };
 

@@ -29,7 +29,8 @@ struct complaint {
 
 /*
  * Returns 0, or -EINVAL with @why filled and @out undefined. No scheme means socks5h, no port 1080;
- * a user without a password is fine; white space around it and a path of "/" after it are ignored.
+ * a user without a password is fine; white space around it and a path, query or fragment after it
+ * are ignored.
  * User and password are at most 255 octets each. SOCKS4 takes a user (its user id) and no password.
  */
 int url_parse(const char *text, struct proxy *out, struct complaint *why);

@@ -7,6 +7,7 @@
 
 #include "reading.h"
 
+#include <config/ascii.h>
 #include <config/keys.h>
 #include <errno.h>
 #include <stdio.h>
@@ -28,35 +29,92 @@ static const char *tail_of(const char *value, size_t at, char *buf, size_t cap)
 	return buf;
 }
 
-static void tell(struct reading *r, char *out, const char *value, const struct complaint *why)
+int reading_complain(struct reading *r, const char *value, const struct complaint *why)
 {
-	char quoted[QUOTE_MAX], tail[TAIL_MAX + 8];
+	char quoted[QUOTE_MAX], tail[TAIL_MAX + 8], *out = r->cfg->complaint;
 
 	if (!out[0])
 		snprintf(out, CONFIG_COMPLAINT_MAX, "%s=\"%s\" is malformed %s: %s; expected %s",
 		         r->variable, url_redact(value, quoted, sizeof(quoted)),
 		         tail_of(value, why->at, tail, sizeof(tail)), why->problem, why->expects);
-}
-
-int reading_complain(struct reading *r, const char *value, const struct complaint *why)
-{
-	tell(r, r->cfg->complaint, value, why);
 	r->cfg->broken = true;
 	return -EINVAL;
+}
+
+char *reading_quote(const char *text, size_t len, char *buf, size_t cap)
+{
+	static const char more[] = "...";
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char piece[8];
+		size_t m = (size_t)snprintf(piece, sizeof(piece),
+		                            ascii_is_print(text[i]) ? "%c" : "\\x%02x",
+		                            (unsigned char)text[i]);
+
+		/* The last that fits leaves room for what says that there was more. */
+		if (n + m + (i + 1 < len ? sizeof(more) - 1 : 0) >= cap) {
+			memcpy(buf + n, more, sizeof(more) - 1);
+			n += sizeof(more) - 1;
+			break;
+		}
+		memcpy(buf + n, piece, m);
+		n += m;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
+/* Without what stands before an "@": such an item is a URL that got here by mistake. */
+static char *quote_item(const char *item, size_t len, char *buf, size_t cap)
+{
+	const char *at = len > 0 ? memrchr(item, '@', len) : NULL;
+
+	if (!at)
+		return reading_quote(item, len, buf, cap);
+	snprintf(buf, cap, "***");
+	reading_quote(at, len - (size_t)(at - item), buf + 3, cap - 3);
+	return buf;
+}
+
+static void tell_item(struct reading *r, char *out, const char *value, const struct complaint *why,
+                      const char *verdict)
+{
+	char quoted[QUOTE_MAX], item[TAIL_MAX];
+	const char *at = value + why->at;
+
+	if (out[0])
+		return;
+	if (strchr(value, '@'))
+		url_redact(value, quoted, sizeof(quoted));
+	else
+		reading_quote(value, strlen(value), quoted, sizeof(quoted));
+	quote_item(at, strcspn(at, LIST_SEPARATORS), item, sizeof(item));
+	snprintf(out, CONFIG_COMPLAINT_MAX, "%s=\"%s\": \"%s\" is %s: %s; expected %s", r->variable,
+	         quoted, item, verdict, why->problem, why->expects);
+}
+
+int reading_complain_item(struct reading *r, const char *value, const struct complaint *why)
+{
+	tell_item(r, r->cfg->complaint, value, why, "malformed");
+	r->cfg->broken = true;
+	return -EINVAL;
+}
+
+void reading_pass_over_item(struct reading *r, const char *value, const struct complaint *why)
+{
+	tell_item(r, r->cfg->warning, value, why, "passed over");
 }
 
 int reading_complain_secret(struct reading *r, const char *problem, const char *expects)
 {
-	if (!r->cfg->complaint[0])
-		snprintf(r->cfg->complaint, sizeof(r->cfg->complaint),
-		         "%s is malformed: %s; expected %s", r->variable, problem, expects);
+	char *out = r->cfg->complaint;
+
+	if (!out[0])
+		snprintf(out, CONFIG_COMPLAINT_MAX, "%s is malformed: %s; expected %s", r->variable,
+		         problem, expects);
 	r->cfg->broken = true;
 	return -EINVAL;
-}
-
-void reading_warn(struct reading *r, const char *value, const struct complaint *why)
-{
-	tell(r, r->cfg->warning, value, why);
 }
 
 #define KEY(id, variable, letter, option, syntax, fallback, meaning, reader) \

@@ -118,7 +118,7 @@ static int read_path(struct reading *r, const char *value, char *out)
 
 	if (value[0] != '/' && getcwd(out, PATH_MAX)) {
 		dir = strlen(out);
-		if (dir < PATH_MAX - 1)
+		if (out[dir - 1] != '/' && dir < PATH_MAX - 1)
 			out[dir++] = '/';
 	}
 	if (dir + len >= PATH_MAX) {
@@ -159,8 +159,9 @@ int read_no_proxy(struct reading *r, const char *value)
 	struct complaint why;
 
 	r->have_no_proxy = true;
-	return rules_parse(value, &r->cfg->no_proxy, &why) < 0 ? reading_complain(r, value, &why)
-	                                                       : 0;
+	if (rules_parse(value, &r->cfg->no_proxy, &why) < 0)
+		return reading_complain_item(r, value, &why);
+	return 0;
 }
 
 /* Other programs read it, each its own way: what is malformed only sends less past the proxy. */
@@ -172,13 +173,13 @@ int read_foreign_no_proxy(struct reading *r, const char *value)
 		return 0;
 	r->have_no_proxy = true;
 	if (rules_parse(value, &r->cfg->no_proxy, &why) < 0)
-		reading_warn(r, value, &why);
+		reading_pass_over_item(r, value, &why);
 	return 0;
 }
 
+/* ::/8 holds the unspecified address, loopback, v4-mapped addresses and NAT64's. */
 static const char *const closed_ranges[] = {
-	"127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255",
-	"::/8",        "fe80::/10",      "ff00::/8",
+	"127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/8", "fe80::/10", "ff00::/8",
 };
 
 static bool overlap(const struct prefix *a, const struct prefix *b)
@@ -199,12 +200,15 @@ static const char *pool_problem(const struct prefix *p)
 	bool v4 = p->kind == ENDPOINT_IPV4;
 	struct prefix closed;
 
-	if (v4 ? p->bits < 4 || p->bits > 28 : p->bits < 8 || p->bits > 112)
-		return "the range is too small or too large";
+	if (p->bits < (v4 ? 4 : 8))
+		return "the range is too large";
+	if (p->bits > (v4 ? 28 : 112))
+		return "the range is too small";
 	for (size_t i = 0; i < sizeof(closed_ranges) / sizeof(closed_ranges[0]); i++)
 		if (prefix_parse(&closed, closed_ranges[i], strlen(closed_ranges[i])) == 0 &&
 		    overlap(&closed, p))
-			return "loopback, link-local and multicast addresses are no placeholders";
+			return "loopback, link-local, multicast and v4-mapped addresses are no "
+			       "placeholders";
 	return NULL;
 }
 
@@ -215,19 +219,23 @@ int read_pool(struct reading *r, const char *value)
 		"or both, such as 10.64.0.0/10,fd00:5::/64";
 	bool have_v4 = false, have_v6 = false;
 
-	for (const char *at = value; *(at += strspn(at, ", \t\n"));) {
-		size_t len = strcspn(at, ", \t\n");
+	for (const char *at = value; *(at += strspn(at, LIST_SEPARATORS));) {
+		size_t len = strcspn(at, LIST_SEPARATORS);
 		struct complaint why = { (size_t)(at - value), "no such range", expects };
 		struct prefix p;
 		bool v4;
 
 		if (prefix_parse(&p, at, len) < 0)
-			return reading_complain(r, value, &why);
+			return reading_complain_item(r, value, &why);
 		v4 = p.kind == ENDPOINT_IPV4;
-		why.problem = (v4 ? have_v4 : have_v6) ? "a second range of one family"
-		                                       : pool_problem(&p);
+		if (v4 ? have_v4 : have_v6)
+			why.problem = "a second range of one family";
+		else if (v4 && memchr(at, ':', len))
+			why.problem = "a v4-mapped range";
+		else
+			why.problem = pool_problem(&p);
 		if (why.problem)
-			return reading_complain(r, value, &why);
+			return reading_complain_item(r, value, &why);
 		*(v4 ? &have_v4 : &have_v6) = true;
 		*(v4 ? &r->cfg->pool_ipv4 : &r->cfg->pool_ipv6) = p;
 		at += len;

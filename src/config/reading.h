@@ -4,6 +4,8 @@
 
 #include <config/config.h>
 
+#define LIST_SEPARATORS ", \t\n\v\f\r"
+
 struct reading {
 	struct config *cfg;
 	const char *variable; /* whose value is read */
@@ -21,13 +23,22 @@ int reading_complain(struct reading *r, const char *value, const struct complain
 /* The same for a value that must not be shown. */
 int reading_complain_secret(struct reading *r, const char *problem, const char *expects);
 
-/* Something odd but harmless; the first one is kept. */
-void reading_warn(struct reading *r, const char *value, const struct complaint *why);
+/* The same for a list: the item at @why->at is quoted, and what follows it is not. */
+int reading_complain_item(struct reading *r, const char *value, const struct complaint *why);
+
+/* An item of a list is left out, which is harmless; the first such warning is kept. */
+void reading_pass_over_item(struct reading *r, const char *value, const struct complaint *why);
+
+/* The text, not printable octets escaped, and "..." where it is cut. @cap is at least 8. */
+char *reading_quote(const char *text, size_t len, char *buf, size_t cap);
 
 /* read_proxy.c */
 reader read_proxy, read_all_proxy, read_user, read_password, read_password_file;
-/* User and password of the variables, where the URL has none. */
-void reading_credentials(struct reading *r);
+/* User and password of the variables, where the URL has none; after all rows are read. */
+int reading_credentials(struct reading *r);
+
+/* password.c */
+void reading_set_password(struct proxy *px, const char *from, size_t len);
 
 /* read_value.c */
 reader read_no_proxy, read_foreign_no_proxy, read_loopback, read_timeout, read_log, read_log_file,

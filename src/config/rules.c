@@ -65,14 +65,32 @@ static int read_port(const char *at, size_t len, uint16_t *port)
 	return v > 0 ? 0 : -EINVAL;
 }
 
-/* Octets that may stand in a name here: what separates, and what is another kind's, may not. */
+/*
+ * Does libc take it for an address, however odd: "10.1", "0x7f.1", "192.168." (inet_aton(3) knows
+ * them). Such an item would match no name, and not the addresses that its writer thought of.
+ */
+static bool ends_in_number(const char *name, size_t len)
+{
+	const char *dot = memrchr(name, '.', len), *at = dot ? dot + 1 : name, *end = name + len;
+	bool hex = end - at >= 2 && at[0] == '0' && ascii_lower(at[1]) == 'x';
+
+	for (at += hex ? 2 : 0; at < end; at++)
+		if (hex ? ascii_hex(*at) < 0 : !ascii_is_digit(*at))
+			return false;
+	return true;
+}
+
+/*
+ * Octets that may stand in a name here: what separates, and what is another kind's, may not. Names
+ * beyond ASCII are asked for in their xn-- form.
+ */
 static bool is_name(const char *name, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f ||
-		    strchr("*/:[]@\"%,\\", name[i]))
+		if (!ascii_is_print(name[i]) || strchr(" *?/:[]@\"%,\\", name[i]))
 			return false;
-	return len > 0 && name[len - 1] != '.' && endpoint_name_is_valid(name, len);
+	return len > 0 && name[len - 1] != '.' && endpoint_name_is_valid(name, len) &&
+	       !ends_in_number(name, len);
 }
 
 static int add_name(struct rules *out, struct rule *rule, const char *name, size_t len)
@@ -189,6 +207,8 @@ const struct rule *rules_find(const struct rules *r, const struct endpoint *ep)
 {
 	size_t len = ep->kind == ENDPOINT_NAME ? without_dot(ep->name, ep->name_len) : 0;
 
+	if (ep->kind == ENDPOINT_NONE)
+		return NULL;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *rule = &r->all[i];
 

@@ -1,7 +1,7 @@
 /*
- * How it works: the text is cut at "://", at the first "/" after that, at the last "@" and at the
- * ":" of the port, each part is then checked where it stands, so that a complaint can point at its
- * octet.
+ * How it works: the text is cut at "://", at what follows host and port, at the last "@" and at
+ * the ":" of the port, each part is then checked where it stands, so that a complaint can point at
+ * its octet.
  *
  * "socks://" means socks5h: desktops write it into ALL_PROXY for what their settings call a "SOCKS
  * host", which is a SOCKS5 server. (curl reads SOCKS4 out of it; a SOCKS5 server drops that at its
@@ -104,6 +104,20 @@ static const char *port_colon(struct span host)
 	return last_of(host, ':');
 }
 
+/*
+ * Where host and port end: at the first "/", "?" or "#" (RFC 3986 section 3.2). A "?" or "#" with
+ * an "@" behind it belongs to a password that nobody encoded.
+ */
+static const char *path_of(struct span s)
+{
+	const char *at = last_of(s, '@'), *end = s.at + s.len;
+
+	for (const char *c = s.at; c < end; c++)
+		if (*c == '/' || ((*c == '?' || *c == '#') && (!at || c > at)))
+			return c;
+	return NULL;
+}
+
 static void cut(struct span s, struct parts *p)
 {
 	size_t n = scheme_len(s.at, s.len);
@@ -115,7 +129,7 @@ static void cut(struct span s, struct parts *p)
 		s.at += 2;
 		s.len -= 2;
 	}
-	mark = s.len > 0 ? memchr(s.at, '/', s.len) : NULL;
+	mark = path_of(s);
 	if (mark) {
 		p->path = (struct span){ mark, s.len - (size_t)(mark - s.at) };
 		s.len -= p->path.len;
@@ -318,9 +332,15 @@ int url_parse(const char *text, struct proxy *out, struct complaint *why)
 		                EXPECTS_SCHEME);
 	if (p.path.len > 0 && memchr(p.path.at, '@', p.path.len))
 		return complain(why, text, p.path.at, "a \"/\" before the \"@\"", EXPECTS_ENCODED);
-	if (p.path.len > 1)
-		return complain(why, text, p.path.at, "something follows host and port",
-		                EXPECTS_HOST);
+	if (!p.has_scheme && p.path.len > 0 && p.path.at > text && p.path.at[-1] == ':' &&
+	    p.path.at[0] == '/')
+		return complain(why, text, p.path.at, "\"//\" is missing after the scheme",
+		                EXPECTS_SCHEME);
+	for (size_t i = 0; i < p.path.len; i++)
+		if ((unsigned char)p.path.at[i] <= ' ' || p.path.at[i] == 0x7f)
+			return complain(why, text, p.path.at + i,
+			                "a blank or control octet in what follows host and port",
+			                EXPECTS_HOST);
 	out->protocol = scheme->protocol;
 	out->names_go_along = scheme->names_go_along;
 	if (read_credentials(text, &p, out, why) < 0 || read_host(text, &p, &out->addr, why) < 0 ||

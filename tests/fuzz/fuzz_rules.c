@@ -9,6 +9,20 @@
 
 static struct rules rules, back;
 
+/* Octets of all rules in text, with a comma behind each. */
+static size_t list_len;
+
+static void set_name(struct endpoint *ep, const char *before, const struct rule *rule)
+{
+	char name[ENDPOINT_NAME_MAX + 2];
+	int n = snprintf(name, sizeof(name), "%s%s", before,
+	                 rule->kind == RULE_ALL ? "any" : rules.text + rule->name_at);
+
+	/* 253 octets of a name, the dot of a suffix, and "x". */
+	REQUIRE(n > 0 && n <= ENDPOINT_NAME_MAX);
+	REQUIRE(endpoint_set_name(ep, name, (size_t)n, 0) == 0);
+}
+
 static void check_rule(const struct rule *rule)
 {
 	char text[RULES_ITEM_MAX], again[RULES_ITEM_MAX];
@@ -19,11 +33,17 @@ static void check_rule(const struct rule *rule)
 	REQUIRE(rules_parse(text, &back, &why) == 0 && back.n == 1);
 	REQUIRE(back.all[0].kind == rule->kind && back.all[0].port == rule->port);
 	REQUIRE(strcmp(rules_format(&back, &back.all[0], again, sizeof(again)), text) == 0);
-	if (rule->kind != RULE_NAME)
-		return;
-	REQUIRE(endpoint_set_name(&ep, rules.text + rule->name_at, rule->name_len,
-	                          rule->port ? rule->port : 1) == 0);
+	list_len += strlen(text) + 1;
+	ep.kind = rule->prefix.kind;
+	memcpy(ep.ip, rule->prefix.ip, sizeof(ep.ip));
+	if (rule->kind == RULE_NAME || rule->kind == RULE_ALL)
+		set_name(&ep, "", rule);
+	else if (rule->kind == RULE_SUFFIX)
+		set_name(&ep, "x", rule);
+	ep.port = rule->port ? rule->port : 1;
 	REQUIRE(rules_find(&rules, &ep));
+	if (ep.kind == ENDPOINT_NAME && rule->port == 0)
+		REQUIRE(rules_find_name(&rules, ep.name, ep.name_len));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -41,8 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(rules.n <= RULES_MAX && rules.text_len <= RULES_TEXT_MAX);
 	if (err < 0)
 		REQUIRE(err == -EINVAL && why.problem && why.expects && why.at < strlen(text));
+	list_len = 0;
 	for (size_t i = 0; i < rules.n; i++)
 		check_rule(&rules.all[i]);
+	REQUIRE(list_len < RULES_LIST_MAX);
 	free(text);
 	return 0;
 }
