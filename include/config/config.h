@@ -19,20 +19,24 @@ enum exec_policy { EXEC_CLOSED, EXEC_REFUSE, EXEC_ALLOW };
 
 struct config {
 	struct proxy proxy;
-	struct rules no_proxy;
 	bool loopback_too; /* SOCKSIFY_LOOPBACK=proxy: loopback, 0.0.0.0 and :: go there as well */
 	enum exec_policy exec;
 	struct prefix pool_ipv4, pool_ipv6; /* where placeholders are taken from */
 	bool broken;    /* a value is malformed: every connect is refused, ->complaint says why */
 	int timeout_ms; /* for one connect through the proxy */
 	enum log_level log;
+	char complaint
+		[CONFIG_COMPLAINT_MAX];     /* one line, without a password; "" when all is well */
+	char warning[CONFIG_COMPLAINT_MAX]; /* something odd but harmless; "" when not */
+	/*
+	 * Large, and last: only what is set is written, so that a program which is merely
+	 * started touches none of it.
+	 */
 	char log_file[PATH_MAX];   /* "" is stderr */
 	char names_path[PATH_MAX]; /* "" where the session has no table yet */
 	/* "" or, absolute, whose first line is the password: see config_read_password() */
 	char password_file[PATH_MAX];
-	char complaint
-		[CONFIG_COMPLAINT_MAX];     /* one line, without a password; "" when all is well */
-	char warning[CONFIG_COMPLAINT_MAX]; /* something odd but harmless; "" when not */
+	struct rules no_proxy;
 };
 
 /*

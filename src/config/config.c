@@ -10,6 +10,7 @@
 #include <config/ascii.h>
 #include <config/keys.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,7 +144,9 @@ void config_read(struct config *cfg, char *(*lookup)(const char *name), enum log
 {
 	struct reading r = { .cfg = cfg };
 
-	memset(cfg, 0, sizeof(*cfg));
+	memset(cfg, 0, offsetof(struct config, log_file));
+	cfg->log_file[0] = cfg->names_path[0] = cfg->password_file[0] = '\0';
+	cfg->no_proxy.n = cfg->no_proxy.text_len = 0;
 	cfg->timeout_ms = CONFIG_TIMEOUT_DEFAULT_MS;
 	cfg->log = log_default;
 	set_default_pool(cfg);
