@@ -19,5 +19,22 @@
 	{                                         \
 		return hook_##of args;            \
 	}
+#if defined(__x86_64__) || defined(__i386__)
+#define JUMP "jmp "
+#elif defined(__arm__) || defined(__aarch64__)
+#define JUMP "b "
+#elif defined(__riscv)
+#define JUMP "tail "
+#endif
+
+#ifdef JUMP
+#define HOOK_JUMP(type, name, params)                      \
+	__asm__(".globl " #name "\n"                       \
+	        ".type " #name ", %function\n" #name ":\n" \
+	        "\t" JUMP "hook_" #name "\n"               \
+	        ".size " #name ", . - " #name);
+#else
+#define HOOK_JUMP(type, name, params) _Static_assert(0, "this machine's jump is missing above");
+#endif
 #define REAL(type, name, params)
 #include "hooks.def"

@@ -36,10 +36,12 @@ static void resolve(void)
 	/* Object and function pointers are one size wherever dlsym() exists (POSIX says so). */
 #define HOOK(type, name, params, args) *(void **)&table.name = look_up(#name);
 #define HOOK_ALIAS(type, name, of, params, args)
-#define REAL(type, name, params) *(void **)&table.name = look_up(#name);
+#define HOOK_JUMP(type, name, params) *(void **)&table.name = look_up(#name);
+#define REAL(type, name, params)      *(void **)&table.name = look_up(#name);
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_ALIAS
+#undef HOOK_JUMP
 #undef REAL
 	atomic_store_explicit(&ready, true, memory_order_release);
 	errno = saved;

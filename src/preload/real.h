@@ -10,10 +10,12 @@
 struct real {
 #define HOOK(type, name, params, args)           type(*name) params;
 #define HOOK_ALIAS(type, name, of, params, args) /* served by hook_<of>() */
+#define HOOK_JUMP(type, name, params)            type(*name) params;
 #define REAL(type, name, params)                 type(*name) params;
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_ALIAS
+#undef HOOK_JUMP
 #undef REAL
 };
 
@@ -29,10 +31,12 @@ extern const struct sys real_sys;
 
 #define HOOK(type, name, params, args) type hook_##name params;
 #define HOOK_ALIAS(type, name, of, params, args)
+#define HOOK_JUMP(type, name, params) type hook_##name params;
 #define REAL(type, name, params)
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_ALIAS
+#undef HOOK_JUMP
 #undef REAL
 
 #endif
