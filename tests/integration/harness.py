@@ -17,7 +17,7 @@ PROXIES = ("socksifyd", "microsocks", "danted")
 WAYS = ("wrapper", "preload")
 USERS = ("root", "nobody")
 PAIRS = {("wrapper", "root"), ("preload", "nobody")}
-PORTS = {"socksifyd": 1080, "microsocks": 1081, "danted": 1082}
+PORTS = {"socksifyd": 1080, "microsocks": 1081, "danted": 1082, "users": 1083}
 HOSTS = {
     "web": {"name": "web.test", "address": world.WEB4},
     "store": {"name": "store.test", "address": world.STORE4},
@@ -63,7 +63,7 @@ class Story:
         else:
             mine = self.ways
         for proxy, way, user in itertools.product(self.proxies, mine, self.users):
-            if proxies and proxy not in proxies and proxy != "none":
+            if proxies and proxy.replace("users", "socksifyd") not in proxies and proxy != "none":
                 continue
             if self.paired and proxy != "socksifyd" and mine == WAYS and (way, user) not in PAIRS:
                 continue

@@ -14,6 +14,9 @@ import world
 HERE = os.path.dirname(os.path.abspath(__file__))
 SANITIZER_MARKS = (b"Sanitizer", b"runtime error:")
 
+# Of the server with users. What a URL has to write with % is in it.
+USER, PASSWORD = "alice", "p@ss:w/rd%20"
+
 # Open to all, like microsocks. It runs as an ordinary user, so there is nobody else for it to become.
 DANTED_CONFIG = """logoutput: stderr
 errorlog: stderr
@@ -103,7 +106,8 @@ class Kit:
             done = {n: pool.submit(start, self) for n, start in wanted.items()}
             self.start_targets()
             for name in ports:
-                if not self.wanted or name in self.wanted:
+                # Who asks for socksifyd means it with users, too.
+                if not self.wanted or name.replace("users", "socksifyd") in self.wanted:
                     getattr(self, "start_" + name)(ports[name])
             for name, future in done.items():
                 try:
@@ -149,6 +153,22 @@ class Kit:
             stdout=subprocess.DEVNULL,
         )
         self.wait_listening(port, process)
+
+    def start_users(self, port):
+        """socksifyd once more, for those only who have a password."""
+        if not self.server:
+            self.absent["users"] = "neither --build nor --server is given"
+            return
+        line = subprocess.run(
+            [self.server, "--hash", USER], input=PASSWORD, capture_output=True, text=True, check=True
+        ).stdout
+        path = self.place.file("users", line)
+        os.chmod(path, 0o600)
+        argv = [self.server, "--listen", f"{world.PROXY4}:{port}", "--users", path]
+        process = self.spawn(
+            "users", [*argv, "--hosts", self.place.targets_file], stdin=subprocess.DEVNULL
+        )
+        self.wait_log("users", process, "listening ")
 
     def start_socksifyd(self, port):
         if not self.server:
@@ -285,7 +305,7 @@ class Kit:
                 process.kill()
                 process.wait()
                 status = "still there after SIGTERM"
-            if name != "socksifyd":
+            if name not in ("socksifyd", "users"):
                 continue
             with open(self.logs[name], "rb") as f:
                 text = f.read()
@@ -296,6 +316,8 @@ class Kit:
                 problem = f"status {status}"
             elif any(mark in text for mark in SANITIZER_MARKS):
                 problem = "a sanitizer complains"
-            yield "socksifyd-ends-well", problem and problem + ":\n" + text[-3000:].decode(
+            if name == "users" and PASSWORD.encode() in text:
+                problem = "it wrote the password into its log"
+            yield f"{name}-ends-well", problem and problem + ":\n" + text[-3000:].decode(
                 "utf-8", "replace"
             )

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from harness import story
+from harness import Failed, story
 from sources import source
 import world
 
@@ -96,4 +96,7 @@ def python_urllib(cell):
 
 @story()
 def python_unknown_name_fails(cell):
-    cell.run([*PYTHON, "-c", URLLIB, "/dev/null", "http://nowhere.test/"], status=None)
+    script = "import urllib.request; urllib.request.urlopen('http://nowhere.test/', timeout=10)"
+    result = cell.run([*PYTHON, "-c", script], status=1)
+    if b"URLError" not in result.err:
+        raise Failed("it failed otherwise")
