@@ -56,6 +56,19 @@ MATRIX_NEEDS='
 bash-completion /usr/share/bash-completion/bash_completion
 zsh zsh
 fish fish
+perl perl
+libwww-perl /usr/share/perl5/LWP.pm
+libio-socket-socks-perl /usr/share/perl5/IO/Socket/Socks.pm
+php-cli php
+php-curl /usr/lib/php/*/curl.so
+ruby ruby
+nodejs node
+node-socks /usr/share/nodejs/socks
+default-jdk-headless javac
+python3-socks /usr/lib/python3/dist-packages/socks.py
+tsocks tsocks
+proxychains4 proxychains4
+connect-proxy connect-proxy
 '
 CLANG_NEEDS='
 clang clang
