@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <unit.h>
@@ -36,11 +37,12 @@ static inline void folder_fini(void)
 /* The path of a name in the folder; of the last four that were asked for. */
 static inline const char *folder_path(const char *name)
 {
-	static char paths[4][256];
+	static char paths[4][PATH_MAX];
 	static unsigned next;
 	char *path = paths[next++ % 4];
 
-	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	ck_assert_int_lt(snprintf(path, sizeof(paths[0]), "%s/%s", folder, name),
+	                 (int)sizeof(paths[0]));
 	return path;
 }
 
@@ -48,7 +50,7 @@ static inline const char *folder_path(const char *name)
 static inline const char *folder_put(const char *name, const void *data, size_t len, mode_t mode)
 {
 	const char *path = folder_path(name);
-	char part[256];
+	char part[PATH_MAX];
 	int fd;
 
 	snprintf(part, sizeof(part), "%s", path);

@@ -199,7 +199,7 @@ START_TEST(table_of_another_pool_is_not_ours)
 		{ ENDPOINT_IPV4, 15, { 198, 18 } },
 		{ ENDPOINT_IPV6, 64, { 0xfd, 0x5c, 0x93, 0x1e, 0xb7, 0x42 } },
 	};
-	static const struct prefix others[][2] = {
+	const struct prefix others[][2] = {
 		{ { ENDPOINT_IPV4, 15, { 10, 18 } }, ours[1] },
 		{ { ENDPOINT_IPV4, 14, { 198, 16 } }, ours[1] },
 		{ { ENDPOINT_IPV4, 24, { 198, 18 } }, ours[1] },
