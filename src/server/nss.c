@@ -166,7 +166,6 @@ int nss_new(struct nss **out, struct loop *loop)
 		.lane_threads = LANE,
 		.jobs = NAMES_MAX,
 		.lane_jobs = NAMES_MAX,
-		.may_hang = true,
 	};
 	struct nss *n = calloc(1, sizeof(*n));
 	int err = n ? pool_new(&n->pool, &params) : -ENOMEM;

@@ -167,8 +167,7 @@ static int parse_one(struct options *o, enum option_id id)
 		o->hash = true;
 		return optarg ? set_hash_name(o, optarg) : -1;
 	case OPTION_HOSTS:
-		o->hosts = optarg;
-		return -1;
+		return set_file(&o->hosts, "--hosts", optarg);
 	case OPTION_RESOLVER:
 		return set_resolver(o, optarg);
 	case OPTION_NAMESERVER:

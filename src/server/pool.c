@@ -35,7 +35,6 @@ struct pool {
 	bool stop;
 	unsigned refs; /* the loop, and each thread */
 	unsigned n_threads, idle, waiting;
-	pthread_t threads[POOL_THREADS_MAX];
 	struct pool_lane *lanes; /* by source */
 	struct pool_lane *ring;
 	struct pool_job *done;
@@ -145,12 +144,26 @@ static struct pool_job *ran(struct pool *p, struct pool_job *job)
 	return NULL;
 }
 
+/* The loop's own niceness, which a thread begins with, may be any. */
+static void stand_back(int nice)
+{
+	const id_t own = (id_t)gettid();
+	int now;
+
+	if (nice == 0)
+		return;
+	errno = 0;
+	now = getpriority(PRIO_PROCESS, own);
+	if (errno == 0)
+		(void)setpriority(PRIO_PROCESS, own, now + nice);
+}
+
 static void *work(void *arg)
 {
 	struct pool *p = arg;
 	struct pool_job *job;
 
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), p->params.nice);
+	stand_back(p->params.nice);
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
 		job = take(p);
@@ -179,14 +192,17 @@ static void *work(void *arg)
 static int add_thread(struct pool *p)
 {
 	sigset_t all, before;
+	pthread_t thread;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&p->threads[p->n_threads], NULL, work, p);
+	err = pthread_create(&thread, NULL, work, p);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err != 0)
 		return -EAGAIN;
+	/* The lock is held: it has not done anything yet. Nobody waits for its end. */
+	pthread_detach(thread);
 	p->n_threads++;
 	p->refs++;
 	return 0;
@@ -340,12 +356,6 @@ void pool_free(struct pool *p)
 	while ((job = left)) {
 		DL_DELETE(left, job);
 		job->drop(job);
-	}
-	for (unsigned i = 0; i < p->n_threads; i++) {
-		if (p->params.may_hang)
-			pthread_detach(p->threads[i]);
-		else
-			pthread_join(p->threads[i], NULL);
 	}
 	loop_close(p->params.loop, &p->wake);
 	pool_unref(p);

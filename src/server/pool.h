@@ -9,8 +9,6 @@
 #include "loop.h"
 #include "source.h"
 
-#define POOL_THREADS_MAX 16
-
 struct pool;
 struct pool_lane;
 
@@ -28,17 +26,19 @@ struct pool_job {
 
 struct pool_params {
 	struct loop *loop;
-	unsigned threads;      /* at most POOL_THREADS_MAX */
+	unsigned threads;
 	unsigned lane_threads; /* that may serve one source at once */
 	unsigned jobs;         /* waiting */
 	unsigned lane_jobs;    /* of one source, waiting */
 	int nice;              /* how far the threads stand back behind the loop's */
-	bool may_hang;         /* run() can take for ever: the threads are not waited for */
 };
 
 /* 0 or a negative errno. */
 int pool_new(struct pool **out, const struct pool_params *params);
-/* Drops all jobs and ends the threads. NULL is fine. */
+/*
+ * Drops all jobs and ends the threads, but waits for none: a run() may take for ever. Its job is
+ * dropped whenever it ends. NULL is fine.
+ */
 void pool_free(struct pool *p);
 
 /*

@@ -139,7 +139,8 @@ void users_write_name(char *out, const char *name, size_t len)
 
 		if (c == '\\')
 			out += sprintf(out, "\\\\");
-		else if (c < ' ' || c == 0x7f || c == ':' || (c == '#' && i == 0) ||
+		/* 0xef could be taken for the start of a byte order mark. */
+		else if (c < ' ' || c == 0x7f || c == ':' || ((c == '#' || c == 0xef) && i == 0) ||
 		         (c == ' ' && (i == 0 || i == len - 1)))
 			out += sprintf(out, "\\x%02x", c);
 		else
@@ -227,6 +228,8 @@ static int read_line(struct users *u, char *text, unsigned line, struct users_re
 	return add(u, &one, hash);
 }
 
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+
 static int read_lines(struct users *u, FILE *f, struct users_report *r)
 {
 	char *text = NULL;
@@ -244,6 +247,11 @@ static int read_lines(struct users *u, FILE *f, struct users_report *r)
 		if ((size_t)len != strlen(text)) {
 			r->what = "an octet of value 0";
 			r->expected = "text; \\x00 where a name has that octet";
+			err = -EBADMSG;
+		} else if (line == 1 && strncmp(text, byte_order_mark, 3) == 0) {
+			/* Editors write it unseen; it would be part of the first name. */
+			r->what = "a byte order mark";
+			r->expected = "text without it, or a name that begins with \\xef";
 			err = -EBADMSG;
 		} else if (len > 0 && text[0] != '#' && strspn(text, " \t") != (size_t)len) {
 			err = read_line(u, text, line, r);

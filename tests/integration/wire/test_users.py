@@ -315,6 +315,17 @@ class File(unittest.TestCase):
             with Server("--users", users.name) as server:
                 self.assertIn(users.name, server.line("^warning .*can read the users file.*").group())
 
+    def test_the_end_waits_for_no_hash(self):
+        # A hash like this one takes half an hour.
+        with UsersFile("a:$6$rounds=999999999$abc$" + "A" * 86) as users:
+            server = Server("--users", users.name)
+            with server.connect() as c, server.connect() as other:
+                for one in (c, other):
+                    one.sendall(GREETING2 + userpass("a", "b"))
+                    self.assertEqual(recv_exact(one, 2), b"\x05\x02")
+                until(lambda: len(os.listdir(f"/proc/{server.process.pid}/task")) > 1, "a thread")
+                self.assertEqual(server.stop(), 0)
+
     def test_a_malformed_line_is_named_and_never_shown(self):
         good = hash_line("a", b"b").strip().split(":")[1]
         for line, wrong, right in (

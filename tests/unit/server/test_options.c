@@ -87,6 +87,7 @@ static const struct {
 	{ { "--nameserver", "192.0.2.53:" }, "192.0.2.53:", "ADDR:PORT" },
 	{ { "--nameserver", "" }, "", "ADDR:PORT" },
 	{ { "--users", "" }, "", "a file" },
+	{ { "--hosts", "" }, "", "a file" },
 	{ { "--resolver", "nss" }, "nss", "dns or system" },
 	{ { "--resolver", "" }, "", "dns or system" },
 	{ { "--hash=" }, "", "1 to 255 octets" },

@@ -109,6 +109,10 @@ static const struct {
 	ROW("b\\x0:" H, 1, "backslash"),
 	ROW("b\\:" H, 1, "backslash"),
 	ROW("b\0b:" H, 1, "value 0"),
+	ROW("\xef\xbb\xbf"
+	    "bob:" H,
+	    1, "byte order mark"),
+	ROW("\xef\xbb\xbf# users", 1, "byte order mark"),
 	ROW("bob:" H "\nbob:" H, 2, "before"),
 	ROW("bob:" H "\nb\\x6fb:" H, 2, "before"),
 #undef ROW
@@ -147,6 +151,7 @@ static const struct {
 	ROW("a\\x3ab\\\\", "a:b\\"),
 	ROW("\\x00\\x0a\\x7f", "\0\n\177"),
 	ROW("z\xc3\xa4", "z\xc3\xa4"),
+	ROW("\\xef\xbb\xbf", "\xef\xbb\xbf"),
 #undef ROW
 };
 
