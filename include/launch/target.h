@@ -20,6 +20,9 @@
 /* A "#!" line gives at most 253 octets (the kernel's BINPRM_BUF_SIZE is 256). */
 #define TARGET_NAME_MAX 256
 
+/* Interpreters of interpreters; one more is ELOOP (the kernel's exec_binprm). */
+#define TARGET_SCRIPTS_MAX 5
+
 enum target_kind {
 	/* Of glibc's dynamic loader; for which class of library: see launch/entry.h. */
 	TARGET_DYNAMIC,

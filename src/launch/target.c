@@ -13,9 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Interpreters of interpreters; one more is ELOOP (the kernel's exec_binprm). */
-#define SCRIPTS_MAX 5
-
 /* At one go: a "#!" line, or headers, loader and notes of an ELF file as linkers lay them out. */
 #define HEAD_MAX 1536
 
@@ -98,7 +95,7 @@ void target_judge(const char *path, struct target *out)
 	memset(out, 0, sizeof(*out));
 	while (judge_file(path, &st, out)) {
 		path = out->program;
-		if (out->scripts > SCRIPTS_MAX) {
+		if (out->scripts > TARGET_SCRIPTS_MAX) {
 			int err = may_execute(path, &st);
 
 			set_fails(out, err < 0 ? err : -ELOOP);

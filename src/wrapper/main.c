@@ -2,9 +2,9 @@
  * socksify: put the library and its configuration into the environment, and become PROGRAM. No
  * parent stays, and PROGRAM has no child that it doesn't know.
  */
-#include "check.h"
 #include "library.h"
 #include "options.h"
+#include "proxy_check.h"
 #include "server.h"
 #include "settings.h"
 #include "shell.h"
@@ -12,6 +12,7 @@
 
 #include <base/errtext.h>
 #include <errno.h>
+#include <launch/entry.h>
 #include <names/table.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,9 +33,21 @@ static int find_library(char *lib, size_t cap)
 	return EXIT_SOCKSIFY;
 }
 
+/*
+ * For programs that nobody knows yet. Where libraries of two classes are installed the path alone
+ * would make those of the second class go unproxied after a complaint.
+ */
+static int preload_for_any(struct settings *s, const char *lib)
+{
+	const struct target any = { .kind = TARGET_DYNAMIC, .is_native = true };
+	char entry[PATH_MAX];
+
+	return settings_preload(s, entry_for(entry, sizeof(entry), lib, &any) < 0 ? lib : entry);
+}
+
 static int print_env(struct settings *s, const char *lib, bool for_fish)
 {
-	int status = settings_preload(s, lib);
+	int status = preload_for_any(s, lib);
 
 	if (status != 0)
 		return status;
@@ -58,7 +71,8 @@ static int run(struct settings *s, const struct options *o, const char *lib, cha
 		return plan.status;
 	}
 	/* What the library can't get into may start something that it can. */
-	status = settings_preload(s, plan.way == TARGET_PRELOADED ? plan.entry : lib);
+	status = plan.way == TARGET_PRELOADED ? settings_preload(s, plan.entry)
+	                                      : preload_for_any(s, lib);
 	if (status != 0)
 		return status;
 	if (o->with_server) {
@@ -71,7 +85,8 @@ static int run(struct settings *s, const struct options *o, const char *lib, cha
 		return status;
 	if (s->value[KEY_NAMES])
 		table_collect(getenv("XDG_RUNTIME_DIR"), COLLECT_AGE_S);
-	log_init("socksify", s->cfg.log, s->cfg.log_file[0] ? s->cfg.log_file : NULL);
+	if (plan.line[0])
+		log_init("socksify", s->cfg.log, s->cfg.log_file[0] ? s->cfg.log_file : NULL);
 	if (o->argv0)
 		o->program[0] = o->argv0;
 	return target_run(&plan, o->program);
@@ -88,11 +103,8 @@ static int do_as_told(const struct options *o, char **argv)
 	status = settings_init(&settings, o, o->with_server ? SERVER_URL_LIKE : NULL);
 	if (status == 0)
 		status = settings_judge(&settings);
-	/* Told by the variable that names the proxy, as for a program. */
 	if (status == 0 && o->mode == MODE_CHECK)
-		status = settings_export(&settings);
-	if (status == 0 && o->mode == MODE_CHECK)
-		return check_run(&settings.cfg, o->destination);
+		return proxy_check_run(&settings.cfg, settings.proxy_origin, o->destination);
 	if (status == 0)
 		status = find_library(lib, sizeof(lib));
 	if (status == 0 && o->mode == MODE_PRINT_ENV)

@@ -2,12 +2,14 @@
 
 #include <base/errtext.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <launch/environ.h>
 #include <names/table.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 static int fail(const char *what, const char *why)
 {
@@ -38,10 +40,25 @@ static int set_names(struct settings *s, bool isolate)
 	return err < 0 ? fail("SOCKSIFY_NAMES", err_text(err)) : 0;
 }
 
+/* By the order in which the configuration is read. */
+static const char *find_origin(const struct options *o)
+{
+	if (o->key_value[KEY_PROXY])
+		return "-x";
+	for (size_t i = KEY_PROXY; i <= KEY_ALL_PROXY_LOWER; i++) {
+		const char *value = getenv(key_rows[i].variable);
+
+		if (value && value[0] && (i == KEY_PROXY || !url_is_foreign(value)))
+			return key_rows[i].variable;
+	}
+	return "the default";
+}
+
 int settings_init(struct settings *s, const struct options *o, const char *proxy)
 {
 	memset(s->value, 0, sizeof(s->value));
 	s->preload = NULL;
+	s->proxy_origin = find_origin(o);
 	for (int i = 0; i < KEY_COUNT; i++) {
 		s->value[i] = o->key_value[i];
 		s->by_option[i] = o->key_value[i];
@@ -125,6 +142,26 @@ static bool settle(struct settings *s, enum config_key odd)
 	return false;
 }
 
+/* Programs lose what they can't write there, and tell nobody. Opened as log.c opens it. */
+static int judge_log_file(const struct settings *s)
+{
+	int fd = open(s->cfg.log_file,
+	              O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	char line[PATH_MAX + 128];
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	/* A FIFO that nobody reads yet. */
+	if (errno == ENXIO)
+		return 0;
+	snprintf(line, sizeof(line), "%s=\"%s\": %s; expected a file that can be written to",
+	         key_rows[KEY_LOG_FILE].variable, s->cfg.log_file, err_text(errno));
+	tell(s, line);
+	return -1;
+}
+
 int settings_judge(struct settings *s)
 {
 	struct config *cfg = &s->cfg;
@@ -143,6 +180,8 @@ int settings_judge(struct settings *s)
 			tell(s, cfg->warning);
 		again = cfg->warning[0] && settle(s, key_of(cfg->warning));
 	} while (again);
+	if (cfg->log_file[0] && judge_log_file(s) < 0)
+		return EXIT_SOCKSIFY;
 	if (cfg->log_file[0])
 		s->value[KEY_LOG_FILE] = cfg->log_file;
 	if (cfg->password_file[0])

@@ -9,7 +9,8 @@
 struct settings {
 	const char *value[KEY_COUNT]; /* what the variable is set to, or NULL: it stays as it is */
 	bool by_option[KEY_COUNT];
-	char *preload; /* LD_PRELOAD, or NULL: it stays */
+	const char *proxy_origin; /* what names the proxy: "-x", a variable, "the default" */
+	char *preload;            /* LD_PRELOAD, or NULL: it stays */
 	char names_path[PATH_MAX];
 	/* Where ->value needs room of its own. */
 	char proxy_label[PROXY_LABEL_MAX];

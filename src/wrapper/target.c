@@ -25,13 +25,23 @@
 
 #define SHELL "/bin/sh" /* what execvp(3) runs */
 
+/* One line whatever a file is called, or its first line names. */
+static __attribute__((format(printf, 2, 0))) void put_line(struct target_plan *plan,
+                                                           const char *fmt, va_list ap)
+{
+	vsnprintf(plan->line, sizeof(plan->line), fmt, ap);
+	for (char *at = plan->line; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+}
+
 static __attribute__((format(printf, 2, 3))) void say(struct target_plan *plan, const char *fmt,
                                                       ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(plan->line, sizeof(plan->line), fmt, ap);
+	put_line(plan, fmt, ap);
 	va_end(ap);
 }
 
@@ -41,22 +51,35 @@ static __attribute__((format(printf, 3, 4))) void refuse(struct target_plan *pla
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(plan->line, sizeof(plan->line), fmt, ap);
+	put_line(plan, fmt, ap);
 	va_end(ap);
 	plan->way = TARGET_REFUSED;
 	plan->status = status;
+}
+
+static bool ends_in_cr(const char *text)
+{
+	return text[0] && strchr(text, '\0')[-1] == '\r';
 }
 
 /* execve would fail; the words name the file that is to blame. */
 static void explain_failure(const char *file, const struct target *t, struct target_plan *plan)
 {
 	if (!plan->path[0])
-		refuse(plan, t->err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, "%s: %s", file,
+		refuse(plan, t->err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, "%s: %s",
+		       file[0] ? file : "\"\"",
 		       t->err == -ENOENT ? "no such program" : err_text(t->err));
 	else if (t->loader[0])
 		refuse(plan, EXIT_CANNOT_RUN, "%s: its loader %s: %s", plan->path, t->loader,
 		       err_text(t->err));
-	else if (t->scripts > 0 && t->err != -ELOOP)
+	else if (t->scripts > TARGET_SCRIPTS_MAX && t->err == -ELOOP)
+		refuse(plan, EXIT_CANNOT_RUN, "%s: too many interpreters of interpreters",
+		       plan->path);
+	else if (t->scripts > 0 && t->err == -ENOENT && ends_in_cr(t->program))
+		refuse(plan, EXIT_CANNOT_RUN,
+		       "%s: its interpreter %s: %s (its lines end in CR LF, as on Windows)",
+		       plan->path, t->program, err_text(t->err));
+	else if (t->scripts > 0)
 		refuse(plan, EXIT_CANNOT_RUN, "%s: its interpreter %s: %s", plan->path, t->program,
 		       err_text(t->err));
 	else
@@ -84,7 +107,8 @@ static void explain_reach(const struct target *t, char *buf, size_t cap)
 		snprintf(buf, cap, "can't be looked into (%s)", err_text(t->err));
 		break;
 	case TARGET_WHY_CAPS:
-		snprintf(buf, cap, "has capabilities, which no_new_privs voids");
+		snprintf(buf, cap, "has capabilities%s",
+		         t->kind == TARGET_UNREACHABLE ? ", which no_new_privs voids" : "");
 		break;
 	case TARGET_WHY_NONE:
 		snprintf(buf, cap, "is a %s-bit program, and no such libsocksify.so is installed",

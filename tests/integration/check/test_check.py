@@ -360,6 +360,32 @@ class Check(unittest.TestCase):
                 self.assertEqual((status, lines), (FAILED, []))
                 self.assertIn("expected HOST:PORT", err)
 
+    def test_it_is_told_who_named_the_proxy(self):
+        with Scripted(*[(GREETING, NO_AUTH), (REQUEST_IP, b"\5\0" + BND)]) as proxy:
+            url = f"socks5h://127.0.0.1:{proxy.port}"
+            for args, env, origin in (
+                (["-x", url], {}, "-x"),
+                (["-x", url], {"ALL_PROXY": "socks5://other"}, "-x"),
+                ([], {"ALL_PROXY": url}, "ALL_PROXY"),
+                ([], {"ALL_PROXY": "http://other", "all_proxy": url}, "all_proxy"),
+            ):
+                with self.subTest(origin=origin, env=env):
+                    # An empty SOCKSIFY_PROXY is one that is not set.
+                    status, lines, _ = check("", *args, **env)
+                    self.assertEqual((status, lines[0]), (0, f"proxy        {url} ({origin})"))
+        _, lines, _ = check("", ALL_PROXY="http://other", SOCKSIFY_TIMEOUT="0.001")
+        self.assertEqual(lines[0], "proxy        socks5h://127.0.0.1:1080 (the default)")
+
+    @unittest.skipIf("SANITIZED" in os.environ, "a sanitizer's runtime can't start behind a library")
+    def test_another_sessions_proxy_is_not_in_between(self):
+        with Scripted((GREETING, NO_AUTH), (REQUEST_NAME, b"\5\0" + BND)) as proxy, Scripted() as outer:
+            at = f"127.0.0.1:{proxy.port}"
+            self.assert_told(
+                check("", "-x", at, "a.test:443", SOCKSIFY_LOOPBACK="proxy",
+                      before=[SOCKSIFY, "-x", f"127.0.0.1:{outer.port}", "--timeout", "20"]),
+                0, [f"proxy        socks5h://{at} (-x)", f"TCP          {at} connected",
+                    "method       none needed", "request      a.test:443 granted"])
+
     def test_a_real_server(self):
         server = Server()
         self.addCleanup(server.stop)

@@ -38,6 +38,22 @@ class Statuses(wrapper.Case):
 
 
 class Complaints(wrapper.Case):
+    def test_what_is_to_blame_for_a_script_is_told_in_one_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            script = os.path.join(folder, "script")
+            for first, words in (
+                ("#!/bin/sh\r\n", "its interpreter /bin/sh?: no such file or directory (its lines end in CR LF"),
+                ("#!/no/such\n", "its interpreter /no/such: no such file or directory"),
+                (f"#!{script}\n", "too many interpreters of interpreters"),
+            ):
+                with self.subTest(first), open(script, "w", encoding="ascii", newline="") as f:
+                    f.write(first)
+                    os.chmod(script, 0o755)
+                    f.close()
+                    self.fails(socksify(script), 126, words)
+        self.fails(socksify(""), 127, '"": no such program')
+        self.fails(socksify("no\nsuch"), 127, "no?such: no such program")
+
     def test_each_malformed_option_is_quoted_with_what_is_expected(self):
         for args, words in (
             (["-x", "http://h"], ['-x "http://h"', "expected socks4://"]),
@@ -50,6 +66,8 @@ class Complaints(wrapper.Case):
             (["--timeout", "0"], ['--timeout "0"', "expected seconds"]),
             (["--timeout", ""], ['--timeout ""', "expected"]),
             (["--log-file", "/" + "x" * 5000], ["--log-file", "expected"]),
+            (["--log-file", "/no/such/folder/file"], ['--log-file "/no/such/folder/file"', "expected a file"]),
+            (["--log-file", "/"], ['--log-file "/"', "is a directory; expected a file"]),
             (["--print-env=csh"], ['"csh"', "expected sh or fish"]),
         ):
             with self.subTest(args):
@@ -64,6 +82,7 @@ class Complaints(wrapper.Case):
             ("SOCKSIFY_LOOPBACK", "perhaps"),
             ("SOCKSIFY_TIMEOUT", "1e3"),
             ("SOCKSIFY_LOG", "loud"),
+            ("SOCKSIFY_LOG_FILE", "/no/such/folder/file"),
             ("SOCKSIFY_EXEC", "maybe"),
             ("SOCKSIFY_POOL", "198.18.0.0/99"),
             ("SOCKSIFY_NAMES", "relative"),

@@ -5,29 +5,28 @@
  * every protocol, reaches nobody else wherever the proxy stands, and any reply shows that it
  * answers requests; only those that say it would refuse every request are a failure.
  */
-#include "check.h"
+#include "proxy_check.h"
 
 #include "options.h"
+#include "unhooked.h"
 
 #include <base/clock.h>
 #include <base/errtext.h>
 #include <config/keys.h>
 #include <errno.h>
-#include <netdb.h>
 #include <socks/reply.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <tunnel/dial.h>
 #include <tunnel/explain.h>
 #include <tunnel/route.h>
-#include <unistd.h>
 
 #define NO_TIME (-1)
 
 struct check {
 	const struct config *cfg;
+	struct sys sys;
 	bool probe; /* no destination was named */
 	struct endpoint hops[DIAL_HOPS_MAX], dsts[DIAL_HOPS_MAX];
 	size_t n_hops, n_dsts;
@@ -62,19 +61,7 @@ static void row_advice(const struct explanation *why)
 		row("try:", NO_TIME, "%s", why->advice);
 }
 
-/* Where the proxy comes from, by the order in which the configuration is read. */
-static const char *origin(void)
-{
-	for (size_t i = KEY_PROXY; i <= KEY_ALL_PROXY_LOWER; i++) {
-		const char *value = getenv(key_rows[i].variable);
-
-		if (value && value[0] && (i == KEY_PROXY || !url_is_foreign(value)))
-			return key_rows[i].variable;
-	}
-	return "the default";
-}
-
-static void tell_proxy(const struct config *cfg)
+static void tell_proxy(const struct config *cfg, const char *origin)
 {
 	const struct proxy *px = &cfg->proxy;
 	char user[SOCKS5_CRED_MAX + 1];
@@ -84,9 +71,9 @@ static void tell_proxy(const struct config *cfg)
 	user[px->user_len] = '\0';
 	if (px->user_len > 0)
 		row("proxy", NO_TIME, "%s, user \"%s\"%s (%s)", px->label, user,
-		    px->has_password ? " and a password" : "", origin());
+		    px->has_password ? " and a password" : "", origin);
 	else
-		row("proxy", NO_TIME, "%s (%s)", px->label, origin());
+		row("proxy", NO_TIME, "%s (%s)", px->label, origin);
 	if (cfg->no_proxy.n > 0)
 		row("direct", NO_TIME, "%zu item%s of NO_PROXY", cfg->no_proxy.n,
 		    cfg->no_proxy.n == 1 ? "" : "s");
@@ -99,7 +86,7 @@ static int resolve(const struct endpoint *name, int family, struct endpoint *out
 	const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
 	int64_t began = clock_us();
 	struct addrinfo *list;
-	int err = getaddrinfo(name->name, NULL, &hints, &list);
+	int err = unhooked_getaddrinfo(name->name, NULL, &hints, &list);
 
 	*us = clock_us() - began;
 	*n = 0;
@@ -274,20 +261,20 @@ static int dial(const struct check *ck, const struct endpoint *hop, int64_t dead
                 const struct endpoint *dst, struct dial_report *report)
 {
 	struct waiter waiter;
-	struct dial d = { .sys = &sys_libc,
+	struct dial d = { .sys = &ck->sys,
 		          .waiter = &waiter,
 		          .proxy = &ck->cfg->proxy,
 		          .hops = hop,
 		          .n_hops = 1,
 		          .deadline_ms = deadline_ms,
 		          .report = { .code = -1, .hop = *hop } };
-	int fd = socket(dial_family(&d), SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = ck->sys.socket(dial_family(&d), SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int err = -errno;
 
-	waiter_init(&waiter, &sys_libc);
+	waiter_init(&waiter, &ck->sys);
 	if (fd >= 0) {
 		err = dial_connect(&d, fd, dst);
-		close(fd);
+		ck->sys.close(fd);
 	}
 	*report = d.report;
 	return err;
@@ -340,6 +327,7 @@ static int begin(struct check *ck, const char *destination)
 {
 	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
 
+	unhooked_sys(&ck->sys);
 	ck->n_dsts = 1;
 	ck->probe = !destination;
 	if (ck->probe)
@@ -349,7 +337,7 @@ static int begin(struct check *ck, const char *destination)
 	return 0;
 }
 
-int check_run(struct config *cfg, const char *destination)
+int proxy_check_run(struct config *cfg, const char *origin, const char *destination)
 {
 	struct check ck = { .cfg = cfg };
 	bool good;
@@ -366,7 +354,7 @@ int check_run(struct config *cfg, const char *destination)
 		        destination);
 		return EXIT_SOCKSIFY;
 	}
-	tell_proxy(cfg);
+	tell_proxy(cfg, origin);
 	good = resolve_proxy(&ck);
 	if (good) {
 		tell_route(&ck);
