@@ -1,4 +1,4 @@
-"""The stories' own programs in other languages: a copy where the cell's user can read it, compiled once a run."""
+"""The stories' own programs in other languages: copied for the cell's user, or compiled once."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ def source(cell, name):
 
 def built(cell, name, check, command):
     """
-    A directory with what the command made; the first cell to ask waits for it, on the servers' side.
+    A directory with what the command made; the first cell to ask has it made, among the servers.
 
     check    a command that shows whether the compiler is usable at all; if not, the cell is skipped
     command  called with the source's path and a directory

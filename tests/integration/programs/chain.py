@@ -2,7 +2,7 @@
 
 Usage: chain.py DEPTH ADDRESS-OR-NAME RESOLVED
 
-RESOLVED is the socket address that the first one was given for the name: it must hold in all of them.
+RESOLVED is the address that the first one was given for the name: it must hold in all of them.
 """
 
 import os
@@ -26,7 +26,7 @@ def main():
     print(ask((resolved, 80), host, f"/{depth}"), end="", flush=True)
     argv = [sys.executable, "-I", sys.argv[0], str(depth - 1), host, resolved]
     if depth == 5:
-        # close_fds is the default; a session of its own takes the fork path, without it vfork serves.
+        # By vfork, and with every other descriptor closed.
         print(subprocess.run(argv, capture_output=True, text=True, check=True).stdout, end="")
     elif depth == 4:
         subprocess.run(argv, check=True, start_new_session=True, cwd="/")

@@ -13,7 +13,7 @@ def bare(host)
   host.delete('[]')
 end
 
-# Not by URI: Ruby 3.1 takes the brackets of an IPv6 address for a fault, or leaves them out of Host.
+# Not by URI: Ruby 3.1 takes the brackets of an IPv6 address for a fault, or leaves them out.
 def get(host, path)
   Net::HTTP.start(bare(host), 80, nil) { |web| web.get(path, { 'Host' => host }).body }
 end

@@ -2,8 +2,8 @@
 
 Usage: processes.py fork|spawn|forkserver NAME OTHER-NAME ADDRESS
 
-Each child connects to what its parent has resolved, resolves by itself, and hands that to its parent. An
-answer that comes to the wrong process shows: each asks for a path of its own.
+Each child connects to what its parent has resolved, resolves by itself, and hands that to its
+parent. An answer that comes to the wrong process shows: each asks for a path of its own.
 """
 
 import multiprocessing
