@@ -14,13 +14,15 @@
 #define DIRECT_KNOWN 4096 /* addresses that are known at least, of all processes of a session */
 
 /*
- * @ep  an address; a v4-mapped one is IPv4, port and scope do not count
+ * @ep  an address; a v4-mapped one is IPv4, the scope does not count. With a port it is noted for
+ *      that one alone, with port 0 for all
  *
  * Noting one again makes it the newest. Returns 0, -EINVAL for a name, or -ENOSPC where a full
  * tmpfs left no room for any.
  */
 int direct_note(struct table *t, const struct endpoint *ep);
 
+/* Was @ep noted for its port, or for all. */
 bool direct_find(const struct table *t, const struct endpoint *ep);
 
 #endif

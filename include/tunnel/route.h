@@ -20,6 +20,9 @@ struct route {
 	const struct rule *rule; /* of cfg->no_proxy that sent it direct, or NULL */
 };
 
+/* Does it hang on the session's names where @dst goes? Opening them is for such ones alone. */
+bool route_needs_names(const struct config *cfg, const struct endpoint *dst);
+
 /*
  * @dst    address and port as the program gave them
  * @names  may be NULL: no placeholder is known then, and no address of a name that goes direct

@@ -22,6 +22,7 @@ static const struct row rows[] = {
 	ROW(EAGAIN, "resource temporarily unavailable"),
 	ROW(EALREADY, "connection already in progress"),
 	ROW(EBADF, "bad file descriptor"),
+	ROW(EBADMSG, "bad message"),
 	ROW(ECANCELED, "operation cancelled"),
 	ROW(ECONNABORTED, "connection aborted"),
 	ROW(ECONNREFUSED, "connection refused"),

@@ -30,9 +30,21 @@ struct place {
 	_Atomic uint32_t *words;
 };
 
-/* An IPv4 address in its v4-mapped form. */
-static bool key_of(const struct endpoint *ep, struct key *key)
+static uint64_t mix(uint64_t v)
 {
+	const uint64_t odd = 0x9e3779b97f4a7c15u; /* 2^64 divided by the golden ratio */
+
+	v *= odd;
+	return v ^ v >> 32;
+}
+
+/*
+ * An IPv4 address in its v4-mapped form. A port changes half of the address in a way that the
+ * table's seed decides, so that it takes no room: that two become the same is a chance of 2^-64.
+ */
+static bool key_of(const struct table *t, const struct endpoint *ep, uint16_t port, struct key *key)
+{
+	uint64_t changed = port ? mix(mix(t->head->seed ^ port)) : 0;
 	uint8_t ip[16] = { [10] = 0xff, [11] = 0xff };
 
 	if (ep->kind == ENDPOINT_IPV6)
@@ -42,18 +54,17 @@ static bool key_of(const struct endpoint *ep, struct key *key)
 	else
 		return false;
 	memcpy(key->words, ip, sizeof(ip));
+	key->words[0] ^= (uint32_t)changed;
+	key->words[1] ^= (uint32_t)(changed >> 32);
 	return true;
 }
 
 static uint64_t hash_key(const struct table *t, const struct key *key)
 {
-	const uint64_t odd = 0x9e3779b97f4a7c15u; /* 2^64 divided by the golden ratio */
 	uint64_t h = t->head->seed;
 
-	for (int i = 0; i < DIRECT_WORDS; i += 2) {
-		h = (h ^ ((uint64_t)key->words[i] << 32 | key->words[i + 1])) * odd;
-		h ^= h >> 32;
-	}
+	for (int i = 0; i < DIRECT_WORDS; i += 2)
+		h = mix(h ^ ((uint64_t)key->words[i] << 32 | key->words[i + 1]));
 	return h;
 }
 
@@ -153,7 +164,9 @@ bool direct_find(const struct table *t, const struct endpoint *ep)
 	struct key key;
 	uint32_t turn;
 
-	return key_of(ep, &key) && search(t, &key, &p, &turn);
+	if (key_of(t, ep, 0, &key) && search(t, &key, &p, &turn))
+		return true;
+	return ep->port != 0 && key_of(t, ep, ep->port, &key) && search(t, &key, &p, &turn);
 }
 
 /* Let the next table have memory. */
@@ -182,7 +195,7 @@ int direct_note(struct table *t, const struct endpoint *ep)
 {
 	struct key key;
 
-	if (!key_of(ep, &key))
+	if (!key_of(t, ep, ep->port, &key))
 		return -EINVAL;
 	for (int i = 0; i < TRIES; i++) {
 		/* Never 0 nor 1, which is one before it and odd. */

@@ -92,6 +92,35 @@ static void order_local(struct answer *out)
 	}
 }
 
+/*
+ * The next rule, from number @from on, that sends a name direct at one port. It is set in @name.
+ * Such a rule for everything knows addresses, too, and needs no note.
+ */
+static size_t next_port(const struct rules *rules, size_t from, struct endpoint *name)
+{
+	size_t i;
+
+	for (i = from; i < rules->n; i++) {
+		const struct rule *rule = &rules->all[i];
+
+		name->port = rule->port;
+		if (rule->port != 0 && (rule->kind == RULE_NAME || rule->kind == RULE_SUFFIX) &&
+		    rules_find(rules, name))
+			break;
+	}
+	return i;
+}
+
+/* Does a rule send the name direct, at one port at least? */
+static bool is_ruled(const struct rules *rules, const char *name, size_t len)
+{
+	struct endpoint ep;
+
+	return rules->n > 0 &&
+	       (rules_find_name(rules, name, len) ||
+	        (endpoint_set_name(&ep, name, len, 0) == 0 && next_port(rules, 0, &ep) < rules->n));
+}
+
 static void note(const struct endpoint *ep)
 {
 	struct table *t = session_names();
@@ -101,7 +130,28 @@ static void note(const struct endpoint *ep)
 		         ENDPOINT_TEXT(ep));
 }
 
-void answer_note(int family, const void *ip)
+/* @ep  without a port */
+static void note_ruled(const char *name, struct endpoint *ep)
+{
+	const struct rules *rules = &session_config()->no_proxy;
+	size_t len = strlen(name);
+	struct endpoint asked;
+
+	if (rules_find_name(rules, name, len)) {
+		note(ep);
+		return;
+	}
+	if (endpoint_set_name(&asked, name, len, 0) < 0)
+		return;
+	for (size_t i = next_port(rules, 0, &asked); i < rules->n;
+	     i = next_port(rules, i + 1, &asked)) {
+		ep->port = asked.port;
+		note(ep);
+	}
+	ep->port = 0;
+}
+
+void answer_note(const char *name, int family, const void *ip)
 {
 	struct endpoint ep;
 
@@ -111,22 +161,20 @@ void answer_note(int family, const void *ip)
 		endpoint_set_ipv6(&ep, ip, 0);
 	else
 		return;
-	note(&ep);
+	note_ruled(name, &ep);
 }
 
 void answer_find(const char *name, int family, struct answer *out)
 {
 	const struct config *cfg = session_config();
 	size_t len = strlen(name);
-	bool direct = false;
 	int local;
 
 	out->n = 0;
 	out->numeric = is_address(name);
-	if (!out->numeric && !cfg->broken)
-		direct = rules_find_name(&cfg->no_proxy, name, len) != NULL;
+	out->ruled = !out->numeric && !cfg->broken && is_ruled(&cfg->no_proxy, name, len);
 	if (out->numeric || (!cfg->broken && !cfg->proxy.names_go_along)) {
-		out->kind = direct ? ANSWER_DIRECT : ANSWER_LIBC;
+		out->kind = ANSWER_LIBC;
 		return;
 	}
 	if (!endpoint_name_is_valid(name, len) || !is_spoken(name)) {
@@ -138,12 +186,12 @@ void answer_find(const char *name, int family, struct answer *out)
 		out->n = (size_t)local;
 		out->kind = local > 0 ? ANSWER_ADDRESSES : ANSWER_NO_DATA;
 		order_local(out);
-		for (size_t i = 0; direct && i < out->n; i++)
-			note(&out->addresses[i]);
+		for (size_t i = 0; out->ruled && i < out->n; i++)
+			note_ruled(name, &out->addresses[i]);
 		return;
 	}
-	if (direct) {
-		out->kind = ANSWER_DIRECT;
+	if (out->ruled && rules_find_name(&cfg->no_proxy, name, len)) {
+		out->kind = ANSWER_LIBC;
 		return;
 	}
 	out->kind = find_placeholder(name, len, family, &out->addresses[0]);

@@ -6,8 +6,11 @@
 #include <names/local.h>
 
 enum answer_kind {
-	ANSWER_LIBC,      /* an address in text, or a scheme whose names libc resolves: ask libc */
-	ANSWER_DIRECT,    /* a rule sends the name direct: ask libc, then answer_note() */
+	/*
+	 * Ask libc: an address in text, a name that a rule sends direct, a scheme whose names are
+	 * libc's.
+	 */
+	ANSWER_LIBC,
 	ANSWER_ADDRESSES, /* a local name, or a placeholder */
 	ANSWER_NO_DATA,   /* a local name that has no address in this family */
 	ANSWER_NO_NAME,   /* can be nobody's name: over-long, a bad label, half an address */
@@ -17,6 +20,7 @@ enum answer_kind {
 struct answer {
 	enum answer_kind kind;
 	bool numeric; /* ANSWER_LIBC: libc needs to ask nobody */
+	bool ruled;   /* ANSWER_LIBC: show what libc says to answer_note() */
 	size_t n;
 	struct endpoint addresses[LOCAL_MAX];
 };
@@ -25,11 +29,12 @@ struct answer {
 void answer_find(const char *name, int family, struct answer *out);
 
 /*
- * An address of a name of ANSWER_DIRECT: for this session it goes past the proxy.
+ * An address of a name that is ->ruled: for this session it goes past the proxy, or does so at the
+ * ports that rules have for the name.
  *
  * @ip  4 or 16 octets, by @family
  */
-void answer_note(int family, const void *ip);
+void answer_note(const char *name, int family, const void *ip);
 
 /*
  * An address in text as the gethostbyname() family takes it, ANSWER_LIBC's case with ->numeric:

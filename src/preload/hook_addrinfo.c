@@ -81,16 +81,17 @@ static bool is_ascii(const char *text)
 }
 
 /* A name that a rule sends direct: libc's own answer, each address of which is noted. */
-static int list_direct(const char *node, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **res)
+static int list_ruled(const char *node, const char *service, const struct addrinfo *hints,
+                      struct addrinfo **res)
 {
 	int err = real->getaddrinfo(node, service, hints, res), saved = errno;
 
 	for (const struct addrinfo *ai = err == 0 ? *res : NULL; ai; ai = ai->ai_next) {
 		if (ai->ai_family == AF_INET)
-			answer_note(AF_INET, &((struct sockaddr_in *)ai->ai_addr)->sin_addr);
+			answer_note(node, AF_INET, &((struct sockaddr_in *)ai->ai_addr)->sin_addr);
 		else if (ai->ai_family == AF_INET6)
-			answer_note(AF_INET6, &((struct sockaddr_in6 *)ai->ai_addr)->sin6_addr);
+			answer_note(node, AF_INET6,
+			            &((struct sockaddr_in6 *)ai->ai_addr)->sin6_addr);
 	}
 	errno = saved;
 	return err;
@@ -113,9 +114,8 @@ int hook_getaddrinfo(const char *node, const char *service, const struct addrinf
 		return EAI_IDN_ENCODE;
 	answer_find(node, h.ai_family, &answer);
 	if (answer.kind == ANSWER_LIBC && !answer.numeric)
-		return real->getaddrinfo(node, service, hints, res);
-	if (answer.kind == ANSWER_DIRECT)
-		return list_direct(node, service, hints, res);
+		return answer.ruled ? list_ruled(node, service, hints, res)
+		                    : real->getaddrinfo(node, service, hints, res);
 	h.ai_flags |= AI_NUMERICHOST;
 	if (answer.kind == ANSWER_LIBC) {
 		err = real->getaddrinfo(node, service, &h, res);
@@ -137,7 +137,6 @@ int hook_getaddrinfo(const char *node, const char *service, const struct addrinf
 		err = EAI_AGAIN;
 		break;
 	case ANSWER_LIBC:
-	case ANSWER_DIRECT:
 	case ANSWER_NO_DATA:
 	case ANSWER_NO_NAME:
 		break;

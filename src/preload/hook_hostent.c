@@ -59,7 +59,6 @@ static int answer_herr(const struct answer *answer)
 		return TRY_AGAIN;
 	case ANSWER_ADDRESSES:
 	case ANSWER_LIBC:
-	case ANSWER_DIRECT:
 	case ANSWER_NO_NAME:
 		break;
 	}
@@ -89,22 +88,23 @@ static int by_answer(const struct answer *answer, const char *name, int family, 
 static bool is_ours(const char *name, int family, struct answer *answer)
 {
 	answer->kind = ANSWER_LIBC;
+	answer->ruled = false;
 	if (!name || (family != AF_INET && family != AF_INET6))
 		return false;
 	answer_find(name, family, answer);
 	if (answer->kind == ANSWER_LIBC && answer->numeric)
 		answer_numeric(name, family, answer);
-	return answer->kind != ANSWER_LIBC && answer->kind != ANSWER_DIRECT;
+	return answer->kind != ANSWER_LIBC;
 }
 
-static void note(const struct answer *answer, const struct hostent *he)
+static void note(const struct answer *answer, const char *name, const struct hostent *he)
 {
 	int saved = errno;
 
-	if (answer->kind != ANSWER_DIRECT || !he)
+	if (!answer->ruled || !he)
 		return;
 	for (char **ip = he->h_addr_list; *ip; ip++)
-		answer_note(he->h_addrtype, *ip);
+		answer_note(name, he->h_addrtype, *ip);
 	errno = saved;
 }
 
@@ -116,7 +116,7 @@ int hook_gethostbyname2_r(const char *name, int family, struct hostent *ret, cha
 
 	if (!is_ours(name, family, &answer)) {
 		err = real->gethostbyname2_r(name, family, ret, buf, len, res, herr);
-		note(&answer, err == 0 ? *res : NULL);
+		note(&answer, name, err == 0 ? *res : NULL);
 		return err;
 	}
 	return by_answer(&answer, name, family, ret, buf, len, res, herr);
@@ -130,7 +130,7 @@ int hook_gethostbyname_r(const char *name, struct hostent *ret, char *buf, size_
 
 	if (!is_ours(name, AF_INET, &answer)) {
 		err = real->gethostbyname_r(name, ret, buf, len, res, herr);
-		note(&answer, err == 0 ? *res : NULL);
+		note(&answer, name, err == 0 ? *res : NULL);
 		return err;
 	}
 	return by_answer(&answer, name, AF_INET, ret, buf, len, res, herr);
@@ -156,7 +156,7 @@ struct hostent *hook_gethostbyname2(const char *name, int family)
 
 	if (!is_ours(name, family, &answer)) {
 		he = real->gethostbyname2(name, family);
-		note(&answer, he);
+		note(&answer, name, he);
 		return he;
 	}
 	return in_static(&answer, name, family);
@@ -169,7 +169,7 @@ struct hostent *hook_gethostbyname(const char *name)
 
 	if (!is_ours(name, AF_INET, &answer)) {
 		he = real->gethostbyname(name);
-		note(&answer, he);
+		note(&answer, name, he);
 		return he;
 	}
 	return in_static(&answer, name, AF_INET);

@@ -8,6 +8,7 @@
 #include "real.h"
 #include "resolve.h"
 #include "sockets.h"
+#include "swap.h"
 
 #include <base/errtext.h>
 #include <base/log.h>
@@ -35,15 +36,14 @@ static int connect_used(int fd, const struct path_socket *sock)
 	return r < 0 ? -errno : 0;
 }
 
-/* Which of a name's addresses the socket can be connected to. */
-static int find_addresses(int fd, const struct path_socket *sock, const struct endpoint *name,
+/* A name's addresses for a socket of a family; AF_INET6 here takes IPv4 ones as well. */
+static int find_addresses(const struct endpoint *name, int family, bool v6only,
                           struct endpoint *out)
 {
-	int family = sock->family, n, fit = 0;
+	int n, fit = 0;
 
-	if (family == AF_INET6 && !path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0))
-		family = AF_UNSPEC;
-	n = resolve_name(name, family, out, ADDRESSES_MAX);
+	n = resolve_name(name, family == AF_INET6 && !v6only ? AF_UNSPEC : family, out,
+	                 ADDRESSES_MAX);
 	for (int i = 0; i < n; i++)
 		/* A placeholder of another session must not be sent anywhere. */
 		if (!pool_contains(&out[i]))
@@ -51,10 +51,10 @@ static int find_addresses(int fd, const struct path_socket *sock, const struct e
 	return fit;
 }
 
-static int connect_to(int fd, const struct path_socket *sock, const struct endpoint *ep)
+static int connect_to(int fd, int family, const struct endpoint *ep)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(ep, sock->family, &ss);
+	socklen_t len = endpoint_to_sockaddr(ep, family, &ss);
 
 	return real->connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 }
@@ -64,6 +64,50 @@ static bool is_final(int err)
 {
 	return err == 0 || err == -EINPROGRESS || err == -EINTR || err == -EALREADY ||
 	       err == -EISCONN || err == -EBADF || err == -ENOTSOCK;
+}
+
+/* Sets @used to the one that was tried last. */
+static int connect_to_one(int fd, int family, const struct endpoint *list, int n,
+                          const struct endpoint **used)
+{
+	int err = -EHOSTUNREACH, flags = real->fcntl(fd, F_GETFL, 0);
+
+	for (int i = 0; i < n; i++) {
+		*used = &list[i];
+		err = connect_to(fd, family, &list[i]);
+		if (is_final(err) || i + 1 == n || (flags >= 0 && (flags & O_NONBLOCK)))
+			break;
+		dial_dissolve(&real_sys, fd);
+	}
+	return err;
+}
+
+static bool goes_on(int err)
+{
+	return err == 0 || err == -EINPROGRESS || err == -EINTR;
+}
+
+/*
+ * An IPv4 placeholder, of a name that has IPv6 addresses alone: a socket of that family takes the
+ * program's place.
+ */
+static int connect_second(int fd, const struct endpoint *list, int n, const struct endpoint **used)
+{
+	int flags = real->fcntl(fd, F_GETFL, 0), second, err;
+
+	second = swap_prepare(&real_sys, fd, AF_INET6);
+	if (second < 0)
+		return second;
+	if (flags >= 0)
+		real->fcntl(second, F_SETFL, flags);
+	err = connect_to_one(second, AF_INET6, list, n, used);
+	if (goes_on(err)) {
+		int placed = swap_place(&real_sys, fd, second);
+
+		err = placed < 0 ? placed : err;
+	}
+	real->close(second);
+	return err;
 }
 
 /* Now, or once the kernel is done with it, the socket is connected to what was asked for. */
@@ -89,20 +133,25 @@ static void tell(const struct path *path, const struct endpoint *at, int err)
 int named_connect(int fd, const struct path_socket *sock, const struct path *path,
                   const struct sockaddr *sa)
 {
+	struct path_socket now = *sock;
 	struct endpoint list[ADDRESSES_MAX];
-	int err = -EHOSTUNREACH, flags = real->fcntl(fd, F_GETFL, 0), n, i;
+	const struct endpoint *used = NULL, *name = &path->route.dst;
+	bool v6only;
+	int err, n;
 
 	if (path_tcp_state(fd) != TCP_CLOSE)
 		return connect_used(fd, sock);
-	n = find_addresses(fd, sock, &path->route.dst, list);
-	for (i = 0; i < n; i++) {
-		err = connect_to(fd, sock, &list[i]);
-		if (is_final(err) || i + 1 == n || (flags >= 0 && (flags & O_NONBLOCK)))
-			break;
-		dial_dissolve(&real_sys, fd);
+	v6only = sock->family == AF_INET6 && path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	n = find_addresses(name, sock->family, v6only, list);
+	if (n > 0 || sock->family == AF_INET6) {
+		err = connect_to_one(fd, sock->family, list, n, &used);
+	} else {
+		n = find_addresses(name, AF_INET6, true, list);
+		err = n > 0 ? connect_second(fd, list, n, &used) : -EHOSTUNREACH;
+		now.shown_family = AF_INET;
 	}
-	tell(path, n > 0 ? &list[i] : NULL, err);
-	if (err == 0 || err == -EINPROGRESS || err == -EINTR)
-		remember(fd, sock, sa);
+	tell(path, used, err);
+	if (goes_on(err))
+		remember(fd, &now, sa);
 	return err;
 }

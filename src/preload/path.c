@@ -5,7 +5,6 @@
 
 #include <base/log.h>
 #include <errno.h>
-#include <names/pool.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -85,22 +84,11 @@ static int decode(struct endpoint *dst, const struct path_socket *sock, const st
 	return endpoint_from_sockaddr(dst, (struct sockaddr *)&in, sizeof(in));
 }
 
-/* Must the session's names be known to judge it? Opening them is for those alone. */
-static bool needs_names(const struct config *cfg, const struct endpoint *dst)
-{
-	if (cfg->broken)
-		return false;
-	if (pool_contains(dst))
-		return true;
-	return cfg->no_proxy.n > 0 &&
-	       (cfg->loopback_too || (!endpoint_is_loopback(dst) && !endpoint_is_unspecified(dst)));
-}
-
 /* @ask  libc's resolver may be asked for the proxy's address */
 static void find_route(struct path *p, const struct config *cfg, const struct endpoint *dst,
                        bool ask)
 {
-	const struct table *names = needs_names(cfg, dst) ? session_names() : NULL;
+	const struct table *names = route_needs_names(cfg, dst) ? session_names() : NULL;
 	int n = cfg->broken ? 0 : session_hops(p->hops, ask);
 
 	p->n_hops = n > 0 ? (size_t)n : 0;
@@ -132,12 +120,6 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 
 	if (decode(&dst, sock, sa, len) < 0)
 		return false;
-	if (session_login() < 0) {
-		p->n_hops = 0;
-		p->route = (struct route){ .dst = dst };
-		refuse(p, -EACCES, "the proxy's password can't be read");
-		return true;
-	}
 	/*
 	 * Nobody is asked for the proxy's address for the sake of what is direct, or refused; what
 	 * is known already serves to tell the proxy itself.
@@ -149,6 +131,8 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 		refuse(p, -EACCES, "it was asked for to find the proxy itself");
 	else if (p->route.kind == ROUTE_PROXY && cfg->proxy.addr.kind == ENDPOINT_NAME)
 		find_route(p, cfg, &dst, true);
+	if (p->route.kind == ROUTE_PROXY && session_login() < 0)
+		refuse(p, -EACCES, "the proxy's password can't be read");
 	return true;
 }
 

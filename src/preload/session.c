@@ -19,6 +19,7 @@ enum { UNREAD, READING, READ };
 
 static struct config config;
 static atomic_int config_state, login_state;
+static int login_err; /* once login_state is READ */
 static _Atomic(struct table *) names;
 
 /*
@@ -94,7 +95,9 @@ struct table *session_names(void)
 	else if (private_why < 0)
 		log_warn("the table of names at %s can't be used (%s): programs that this one "
 		         "starts don't share its names",
-		         path[0] ? path : "-", err_text(private_why));
+		         path[0] ? path : "-",
+		         private_why == -EBADMSG ? "damaged, or another version's"
+		                                 : err_text(private_why));
 	return t;
 }
 
@@ -173,18 +176,33 @@ bool session_may_be_named(const struct sockaddr *sa, socklen_t len)
 	return false;
 }
 
-/* Under the lock. Want of descriptors passes: the next connect tries again. */
+/*
+ * Under the lock. The configuration is read by others all the time: all but the password, which
+ * nobody reads before this is done, goes into another one.
+ */
 static int log_in(void)
 {
-	int err = config_read_password(&config);
+	static struct config draft;
+	int err;
 
+	draft.broken = false;
+	draft.complaint[0] = draft.warning[0] = '\0';
+	strcpy(draft.password_file, config.password_file);
+	err = config_read_password(&draft);
 	if (err < 0)
-		log_error("%s", config.complaint);
-	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
-		config.broken = false;
-		config.complaint[0] = '\0';
+		log_error("%s", draft.complaint);
+	if (draft.warning[0])
+		log_warn("%s", draft.warning);
+	/* Want of descriptors passes: the next connect tries again. */
+	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
 		return err;
+	if (err == 0) {
+		memcpy(config.proxy.password, draft.proxy.password, sizeof(config.proxy.password));
+		config.proxy.password_len = draft.proxy.password_len;
+		config.proxy.has_password = draft.proxy.has_password;
+		explicit_bzero(draft.proxy.password, sizeof(draft.proxy.password));
 	}
+	login_err = err;
 	atomic_store_explicit(&login_state, READ, memory_order_release);
 	return err;
 }
@@ -193,15 +211,15 @@ int session_login(void)
 {
 	const struct config *cfg = session_config();
 	struct lock_guard g;
-	int err = 0, saved = errno;
+	int err, saved = errno;
 
-	/* What is broken says so itself. */
-	if (!cfg->password_file[0] ||
-	    atomic_load_explicit(&login_state, memory_order_acquire) == READ || cfg->broken)
+	if (!cfg->password_file[0])
 		return 0;
+	if (atomic_load_explicit(&login_state, memory_order_acquire) == READ)
+		return login_err;
 	lock_take(&g);
-	if (atomic_load_explicit(&login_state, memory_order_acquire) != READ)
-		err = log_in();
+	err = atomic_load_explicit(&login_state, memory_order_acquire) == READ ? login_err
+	                                                                       : log_in();
 	lock_release(&g);
 	errno = saved;
 	return err;

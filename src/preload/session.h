@@ -47,9 +47,9 @@ bool session_may_be_hop(const struct sockaddr *sa, socklen_t len);
 bool session_may_be_named(const struct sockaddr *sa, socklen_t len);
 
 /*
- * Have the password file read, where there is one: to be called before a connect is judged. Opens
- * the file at the first call only. Returns 0, or a negative errno, told in the log: no connect may
- * go on.
+ * Have the password file read, where there is one: to be called before a connect goes to the
+ * proxy. Opens the file at the first call only. Returns 0, or a negative errno, told in the log: no
+ * connect may go there.
  */
 int session_login(void);
 

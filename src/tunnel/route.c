@@ -47,11 +47,23 @@ static void route_placeholder(const struct config *cfg, const struct table *name
 		route_set(out, ROUTE_PROXY, 0, "a name");
 }
 
-/* Was it noted for a name of the session, and has this process rules that can have named it? */
-static bool is_noted(const struct config *cfg, const struct table *names,
-                     const struct endpoint *dst)
+/* What other programs of the session noted is nothing to one that has no rule for any name. */
+static bool has_rules_for_names(const struct config *cfg)
 {
-	return cfg->no_proxy.n > 0 && names && direct_find(names, dst);
+	for (size_t i = 0; i < cfg->no_proxy.n; i++)
+		if (cfg->no_proxy.all[i].kind != RULE_PREFIX)
+			return true;
+	return false;
+}
+
+bool route_needs_names(const struct config *cfg, const struct endpoint *dst)
+{
+	if (cfg->broken)
+		return false;
+	if (pool_contains(dst))
+		return true;
+	return has_rules_for_names(cfg) &&
+	       (cfg->loopback_too || (!endpoint_is_loopback(dst) && !endpoint_is_unspecified(dst)));
 }
 
 void route_find(const struct config *cfg, const struct table *names, const struct endpoint *hops,
@@ -68,7 +80,7 @@ void route_find(const struct config *cfg, const struct table *names, const struc
 		route_placeholder(cfg, names, out);
 	else if (is_ruled_direct(cfg, out))
 		route_set(out, ROUTE_DIRECT, 0, "a rule for its address");
-	else if (is_noted(cfg, names, &out->dst))
+	else if (names && has_rules_for_names(cfg) && direct_find(names, &out->dst))
 		route_set(out, ROUTE_DIRECT, 0, "an address of a name that a rule sends direct");
 	else if (!cfg->loopback_too &&
 	         (endpoint_is_loopback(&out->dst) || endpoint_is_unspecified(&out->dst)))

@@ -1,7 +1,9 @@
 /*
  * What a name costs: a hit, a miss, an address turned back into its name, a new name, and a first
- * look at the table by another process; a socket's peer. Usage: names [HOW MANY NAMES]
+ * look at the table by another process; a socket's peer; an address that goes direct.
+ * Usage: names [HOW MANY NAMES]
  */
+#include <names/direct.h>
 #include <names/peers.h>
 #include <names/table.h>
 #include <stdio.h>
@@ -25,6 +27,44 @@ static double now_ns(void)
 static void tell(const char *what, double began, double n)
 {
 	printf("%-28s %8.1f ns\n", what, (now_ns() - began) / n);
+}
+
+static struct endpoint address(unsigned i)
+{
+	const uint8_t ip[4] = { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i };
+	struct endpoint ep;
+
+	endpoint_set_ipv4(&ep, ip, 0);
+	return ep;
+}
+
+/* Notes of @n addresses; look-ups have a port, as connect() does. Returns how many were found. */
+static size_t measure_direct(struct table *t, unsigned n)
+{
+	struct endpoint ep;
+	size_t found = 0;
+	double began = now_ns();
+
+	for (unsigned i = 0; i < n; i++) {
+		ep = address(i);
+		direct_note(t, &ep);
+	}
+	tell("note an address", began, n);
+	began = now_ns();
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		ep = address(i % n);
+		ep.port = 443;
+		found += direct_find(t, &ep);
+	}
+	tell("find it", began, LOOKUPS);
+	began = now_ns();
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		ep = address(i % n + DIRECT_KNOWN);
+		ep.port = 443;
+		found += direct_find(t, &ep);
+	}
+	tell("not find another", began, LOOKUPS);
+	return found;
 }
 
 int main(int argc, char **argv)
@@ -78,6 +118,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < PEER_LOOKUPS; i++)
 		sum += peers_find(t, (uint64_t)i, &peer);
 	tell("find a peer", began, PEER_LOOKUPS);
+	sum += measure_direct(t, count < DIRECT_KNOWN ? count : DIRECT_KNOWN);
 	table_close(t);
 	began = now_ns();
 	for (int i = 0; i < 1000; i++) {

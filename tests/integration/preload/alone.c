@@ -66,7 +66,7 @@ static bool enter(void)
 			return false;
 	}
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       cover("/etc/hosts", "127.0.0.1 localhost\n") &&
+	       cover("/etc/hosts", "127.0.0.1 localhost\n192.0.2.90 listed.port.test\n") &&
 	       cover("/etc/nsswitch.conf", "hosts: files dns\n") &&
 	       cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:2\n");
 }
@@ -108,6 +108,14 @@ static size_t put_a(uint8_t *out, int host)
 	return sizeof(a);
 }
 
+static size_t put_aaaa(uint8_t *out)
+{
+	const uint8_t aaaa[28] = { 0xc0, HEAD_LEN, 0, 28, 0, 1, 0, 0, 0, 0, 0, 16, [27] = 1 };
+
+	memcpy(out, aaaa, sizeof(aaaa));
+	return sizeof(aaaa);
+}
+
 /* Turn a question into its answer. Returns its length. */
 static size_t answer(uint8_t *msg, size_t len, size_t room)
 {
@@ -133,6 +141,9 @@ static size_t answer(uint8_t *msg, size_t len, size_t room)
 		n = 2;
 	} else if (type == 1 && (first[0] | 0x20) == 'a' && atoi(first + 1) > 0) {
 		len += put_a(msg + len, atoi(first + 1));
+		n = 1;
+	} else if (type == 28 && strcasecmp(first, "six") == 0) {
+		len += put_aaaa(msg + len);
 		n = 1;
 	}
 	msg[7] = (uint8_t)n;

@@ -10,10 +10,12 @@
 
 /*
  * To be called before there are threads or children. The name server answers for names that end in
- * ".test", A alone:
+ * ".test":
  *   aN.*    192.0.2.N
  *   two.*   192.0.2.11 and 192.0.2.12
+ *   six.*   ::1 alone
  *   none.*  no such name
+ * /etc/hosts lists listed.port.test, 192.0.2.90.
  *
  * Returns false where it may not be done here (no user namespaces, say).
  */

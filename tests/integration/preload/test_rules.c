@@ -2,6 +2,7 @@
 #include "alone.h"
 #include "routes.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,6 +309,47 @@ START_TEST(an_ipv6_socket_reaches_ipv4_mapped)
 }
 END_TEST
 
+/* As with the proxy, which may resolve a name to whatever it likes. @_i 1: it doesn't block. */
+START_TEST(an_ipv4_socket_reaches_ipv6)
+{
+	struct sockaddr_in sa = look_up("six.port.test", PORT), own = { 0 };
+	int fd = stream(_i ? SOCK_NONBLOCK : 0), twin = dup(fd), err = join(fd, &sa);
+
+	if (err == EAFNOSUPPORT)
+		return; /* a kernel without IPv6 */
+	ck_assert(err == 0 || (_i && err == EINPROGRESS));
+	ck_assert_int_eq(outcome(fd), 0);
+	ck_assert(arrived());
+	ck_assert_peer(fd, sa);
+	ck_assert_peer(twin, sa);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&own, &(socklen_t){ sizeof(own) }), 0);
+	ck_assert_int_eq(own.sin_family, AF_INET);
+	ck_assert_int_eq(!!(fcntl(fd, F_GETFL) & O_NONBLOCK), _i);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(twin);
+	close(fd);
+	sa.sin_port = htons(CLOSED_PORT);
+	fd = stream(_i ? SOCK_NONBLOCK : 0);
+	err = join(fd, &sa);
+	ck_assert_int_eq(err == EINPROGRESS ? outcome(fd) : err, ECONNREFUSED);
+	close(fd);
+}
+END_TEST
+
+/* Its address is no placeholder: what is noted is the address with the port. */
+START_TEST(a_local_name_goes_direct_at_its_port)
+{
+	int before = alone_questions();
+	struct sockaddr_in sa = look_up("listed.port.test", PORT), other = sa;
+
+	ck_assert_str_eq(text_of(&sa), "192.0.2.90");
+	check_direct(&sa);
+	other.sin_port = htons(80);
+	check_proxied(&other);
+	ck_assert_int_eq(alone_questions(), before);
+}
+END_TEST
+
 START_TEST(datagrams_to_a_name_are_refused)
 {
 	struct sockaddr_in sa = look_up("a86.port.test", PORT);
@@ -341,6 +383,8 @@ static Suite *make(void)
 	tcase_add_loop_test(tc, each_address_is_tried_in_turn, 0, 2);
 	tcase_add_test(tc, a_name_without_an_address_is_no_route);
 	tcase_add_loop_test(tc, an_ipv6_socket_reaches_ipv4_mapped, 0, 2);
+	tcase_add_loop_test(tc, an_ipv4_socket_reaches_ipv6, 0, 2);
+	tcase_add_test(tc, a_local_name_goes_direct_at_its_port);
 	tcase_add_test(tc, datagrams_to_a_name_are_refused);
 	suite_add_tcase(s, tc);
 	return s;

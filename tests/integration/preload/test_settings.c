@@ -6,6 +6,7 @@
 #include "routes.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,35 @@ START_TEST(unix_sockets_are_left_alone)
 }
 END_TEST
 
+/* socks5:// has libc resolve all names: a rule with a port holds for the addresses there. */
+START_TEST(names_that_libc_resolves_go_direct_at_their_port)
+{
+	struct sockaddr_in sa = look_up("a95.port.test", PORT), other = sa;
+	struct hostent *he = gethostbyname("a96.port.test");
+
+	ck_assert_str_eq(text_of(&sa), "192.0.2.95");
+	check_direct(&sa);
+	other.sin_port = htons(80);
+	check_proxied(&other);
+	ck_assert_ptr_nonnull(he);
+	memcpy(&sa.sin_addr, he->h_addr_list[0], 4);
+	check_direct(&sa);
+	sa = look_up("a97.other.test", PORT);
+	ck_assert_str_eq(text_of(&sa), "192.0.2.97");
+	check_proxied(&sa);
+}
+END_TEST
+
+/* A connection that has no need of the proxy: to its own port. */
+static void check_without_password(void)
+{
+	struct sockaddr_in sa = at("127.0.0.1", under_proxy_port());
+	int fd = stream(0);
+
+	ck_assert_int_eq(join(fd, &sa), 0);
+	close(fd);
+}
+
 static void write_password(const char *text)
 {
 	int fd = open(getenv("SOCKSIFY_PASSWORD_FILE"), O_WRONLY | O_TRUNC | O_CLOEXEC);
@@ -73,11 +103,66 @@ static void write_password(const char *text)
 	close(fd);
 }
 
-/* The file is empty until now: the constructor has not read it. */
+static void *connect_and_close(void *barrier)
+{
+	int fd;
+
+	pthread_barrier_wait(barrier);
+	fd = under_connect("ok.password.test");
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ? barrier : NULL;
+}
+
+/*
+ * A child that is forked in the midst of it reads for itself. The malloc() of the sanitizers is not
+ * to be had in such a child.
+ */
+static pid_t fork_reader(void)
+{
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(__clang__)
+	return 0;
+#else
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(under_connect("ok.password.test") >= 0 ? 0 : 1);
+	return pid;
+#endif
+}
+
+START_TEST(threads_share_the_reading_of_the_password)
+{
+	pthread_t threads[16];
+	pthread_barrier_t barrier;
+	int status = 0;
+	void *ok;
+	pid_t pid;
+
+	write_password("secret\n");
+	pthread_barrier_init(&barrier, NULL, 17);
+	for (size_t i = 0; i < 16; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, connect_and_close, &barrier), 0);
+	pthread_barrier_wait(&barrier);
+	pid = fork_reader();
+	if (pid != 0)
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	for (size_t i = 0; i < 16; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &ok), 0);
+		ck_assert_ptr_nonnull(ok);
+	}
+	pthread_barrier_destroy(&barrier);
+	unlink(getenv("SOCKSIFY_PASSWORD_FILE"));
+}
+END_TEST
+
+/* The file is empty until now: neither the constructor nor what goes direct has read it. */
 START_TEST(a_password_is_read_at_the_first_connect_and_once)
 {
 	int fd;
 
+	check_without_password();
 	write_password("secret\n");
 	for (int i = 0; i < 3; i++) {
 		fd = under_connect("ok.password.test");
@@ -90,11 +175,12 @@ START_TEST(a_password_is_read_at_the_first_connect_and_once)
 }
 END_TEST
 
-START_TEST(a_password_that_is_not_there_refuses_every_connect)
+START_TEST(a_password_that_is_not_there_closes_the_way_through_the_proxy)
 {
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(under_connect("ok.password.test"), -1);
 		ck_assert_int_eq(errno, EACCES);
+		check_without_password();
 	}
 }
 END_TEST
@@ -147,14 +233,24 @@ static void add_loopback(TCase *tc)
 	tcase_add_test(tc, unix_sockets_are_left_alone);
 }
 
+static void add_by_libc(TCase *tc)
+{
+	tcase_add_test(tc, names_that_libc_resolves_go_direct_at_their_port);
+}
+
 static void add_password(TCase *tc)
 {
 	tcase_add_test(tc, a_password_is_read_at_the_first_connect_and_once);
 }
 
+static void add_threads(TCase *tc)
+{
+	tcase_add_test(tc, threads_share_the_reading_of_the_password);
+}
+
 static void add_no_password(TCase *tc)
 {
-	tcase_add_test(tc, a_password_that_is_not_there_refuses_every_connect);
+	tcase_add_test(tc, a_password_that_is_not_there_closes_the_way_through_the_proxy);
 }
 
 static void add_pool(TCase *tc)
@@ -170,10 +266,18 @@ static const struct mode {
 	void (*add)(TCase *tc);
 } modes[] = {
 	{ "loopback", true, { "SOCKSIFY_LOOPBACK", "proxy" }, add_loopback },
+	{ "by-libc",
+	  true,
+	  { "UNDER_SCHEME", "socks5", "NO_PROXY", ".port.test:7001" },
+	  add_by_libc },
 	{ "password",
 	  false,
 	  { "SOCKSIFY_USER", "user", "SOCKSIFY_PASSWORD_FILE", "" },
 	  add_password },
+	{ "threads",
+	  false,
+	  { "SOCKSIFY_USER", "user", "SOCKSIFY_PASSWORD_FILE", "" },
+	  add_threads },
 	{ "no-password",
 	  false,
 	  { "SOCKSIFY_USER", "user", "SOCKSIFY_PASSWORD_FILE", "/nonexistent/password" },

@@ -52,12 +52,14 @@ static void run_under_library(char **argv, enum under_family family)
 		[UNDER_IPV6] = "[::1]",
 		[UNDER_NAMED] = "localhost",
 	};
+	const char *scheme = getenv("UNDER_SCHEME");
 	char text[64];
 	int port = start_proxy(family);
 
 	snprintf(text, sizeof(text), "%d", port);
 	setenv(PORT_VARIABLE, text, 1);
-	snprintf(text, sizeof(text), "socks5h://%s:%d", hosts[family], port);
+	snprintf(text, sizeof(text), "%s://%s:%d", scheme ? scheme : "socks5h", hosts[family],
+	         port);
 	setenv("SOCKSIFY_PROXY", text, 1);
 	setenv("SOCKSIFY_TIMEOUT", "2", 0);
 	setenv("SOCKSIFY_LOG", "error", 0);

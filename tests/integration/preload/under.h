@@ -32,7 +32,8 @@ enum under_family {
 
 /*
  * main() of a test program. @family: where the proxy listens and how it is called; @make adds the
- * suites. Environment: LIBSOCKSIFY is the library's path.
+ * suites. Environment: LIBSOCKSIFY is the library's path, UNDER_SCHEME the proxy's scheme
+ * (socks5h).
  */
 int under_main(int argc, char **argv, enum under_family family, Suite *(*make)(void));
 

@@ -98,7 +98,8 @@ END_TEST
 
 /*
  * The order: each row would go another way by what stands behind the rule that it names. Names are
- * asked for by their placeholders; "noted.test" has 203.0.113.9, which was noted for it.
+ * asked for by their placeholders; "noted.test" has 203.0.113.9, which was noted for it, and
+ * 203.0.113.10, which was noted for port 22.
  */
 static const struct {
 	const char *no_proxy;
@@ -138,11 +139,15 @@ static const struct {
 	{ "2001:db8::/32", false, "[2001:db8::5]:80", ROUTE_DIRECT, "[2001:db8::5]:80",
 	  "2001:db8::/32" },
 
-	/* What was noted for a name, where there are rules at all. */
+	/* What was noted for a name, where there are rules for names at all. */
 	{ "noted.test", false, "203.0.113.9:80", ROUTE_DIRECT, "203.0.113.9:80", NULL },
 	{ "noted.test", false, "[::ffff:203.0.113.9]:80", ROUTE_DIRECT, "203.0.113.9:80", NULL },
 	{ "noted.test", false, "203.0.113.8:80", ROUTE_PROXY, "203.0.113.8:80", NULL },
+	{ "other.test:80", false, "203.0.113.9:80", ROUTE_DIRECT, "203.0.113.9:80", NULL },
 	{ "", false, "203.0.113.9:80", ROUTE_PROXY, "203.0.113.9:80", NULL },
+	{ "10.0.0.0/8", false, "203.0.113.9:80", ROUTE_PROXY, "203.0.113.9:80", NULL },
+	{ "noted.test:22", false, "203.0.113.10:22", ROUTE_DIRECT, "203.0.113.10:22", NULL },
+	{ "noted.test:22", false, "203.0.113.10:80", ROUTE_PROXY, "203.0.113.10:80", NULL },
 
 	/* Loopback. */
 	{ "", true, "127.0.0.1:80", ROUTE_PROXY, "127.0.0.1:80", NULL },
@@ -175,6 +180,7 @@ START_TEST(rules_come_in_their_order)
 	struct table *t = table_open(NULL, NULL);
 	struct endpoint dst = as_seen(t, orders[_i].dst), to = unit_endpoint(orders[_i].to);
 	struct endpoint noted = unit_endpoint("203.0.113.9:0");
+	struct endpoint at_port = unit_endpoint("203.0.113.10:22");
 	struct complaint why;
 	struct route r;
 	char text[64];
@@ -182,6 +188,7 @@ START_TEST(rules_come_in_their_order)
 	ck_assert_int_eq(rules_parse(orders[_i].no_proxy, &cfg.no_proxy, &why), 0);
 	cfg.loopback_too = orders[_i].loopback_too;
 	ck_assert_int_eq(direct_note(t, &noted), 0);
+	ck_assert_int_eq(direct_note(t, &at_port), 0);
 	find(&cfg, t, &dst, &r);
 	ck_assert_int_eq(r.kind, orders[_i].kind);
 	ck_assert_endpoint_eq(&r.dst, &to);
