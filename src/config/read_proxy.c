@@ -50,34 +50,22 @@ int read_password(struct reading *r, const char *value)
 	return 0;
 }
 
-/* A password that nobody can be told with is a slip that the proxy would only answer with "no". */
-static int complain_no_user(struct reading *r, const char *variable)
-{
-	r->variable = variable;
-	return reading_complain_secret(r, "a password without a user",
-	                               "SOCKSIFY_USER, or a user in the proxy's URL, beside it");
-}
-
-int reading_credentials(struct reading *r)
+/*
+ * A password without a user is another proxy's: it stays set while people go from one to the next.
+ */
+void reading_credentials(struct reading *r)
 {
 	struct config *cfg = r->cfg;
 	struct proxy *px = &cfg->proxy;
 	bool wanted = px->protocol == SOCKS_V5 && !px->has_password;
-	bool file = cfg->password_file[0] != '\0';
 
 	if (px->user_len == 0 && r->user_len > 0) {
 		memcpy(px->user, r->user, r->user_len);
 		px->user[r->user_len] = '\0';
 		px->user_len = r->user_len;
 	}
-	if (!wanted || r->have_password)
+	if (!wanted || r->have_password || px->user_len == 0)
 		cfg->password_file[0] = '\0';
-	if (!wanted || (!r->have_password && !file))
-		return 0;
-	if (px->user_len == 0)
-		return complain_no_user(r, r->have_password ? "SOCKSIFY_PASSWORD"
-		                                            : "SOCKSIFY_PASSWORD_FILE");
-	if (r->have_password)
+	if (wanted && r->have_password && px->user_len > 0)
 		reading_set_password(px, r->password, r->password_len);
-	return 0;
 }

@@ -35,7 +35,7 @@ char *reading_quote(const char *text, size_t len, char *buf, size_t cap);
 /* read_proxy.c */
 reader read_proxy, read_all_proxy, read_user, read_password, read_password_file;
 /* User and password of the variables, where the URL has none; after all rows are read. */
-int reading_credentials(struct reading *r);
+void reading_credentials(struct reading *r);
 
 /* password.c */
 void reading_set_password(struct proxy *px, const char *from, size_t len);

@@ -152,7 +152,7 @@ static int read_item(struct rules *out, const struct item *item, struct complain
 	else
 		err = len > 0 ? add_name(out, &rule, at, len) : -EINVAL;
 	if (err < 0) {
-		why->problem = err == -ENOSPC ? "the list is too long" : "no such item";
+		why->problem = err == -ENOSPC ? "the list is too long" : "it is no such item";
 		why->expects = err == -ENOSPC ? "names of at most 16384 octets together"
 		                              : EXPECTS_ITEM;
 		return -EINVAL;

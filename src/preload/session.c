@@ -191,8 +191,6 @@ static int log_in(void)
 	err = config_read_password(&draft);
 	if (err < 0)
 		log_error("%s", draft.complaint);
-	if (draft.warning[0])
-		log_warn("%s", draft.warning);
 	/* Want of descriptors passes: the next connect tries again. */
 	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
 		return err;

@@ -52,7 +52,7 @@ static const struct cause_info {
 	[CLIENT_CAUSE_WANTS_OTHER] = { -EACCES,
 	                               "the proxy takes neither a user and password nor their "
 	                               "absence" },
-	[CLIENT_CAUSE_WANTS_SOME] = { -EACCES, "the proxy wants credentials, and none are set" },
+	[CLIENT_CAUSE_WANTS_SOME] = { -EACCES, "the proxy wants credentials, and no user is set" },
 	[CLIENT_CAUSE_ODD_METHOD] = { -EPROTO, "the proxy chose a method that was not offered" },
 	[CLIENT_CAUSE_CREDENTIALS] = { -EACCES, "the proxy refuses this user and password" },
 	[CLIENT_CAUSE_HTTP] = { -EPROTO, "the proxy speaks HTTP, not SOCKS" },

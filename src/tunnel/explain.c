@@ -207,6 +207,11 @@ static void explain_cause(const struct proxy *px, const struct dial_report *r,
 	} else if (r->cause == CLIENT_CAUSE_CLOSED) {
 		snprintf(out->cause, sizeof(out->cause), "%s", find_stage(px, r->stage)->closed);
 		out->advice = find_stage(px, r->stage)->closed_advice;
+	} else if (r->cause == CLIENT_CAUSE_CREDENTIALS && !px->has_password) {
+		snprintf(out->cause, sizeof(out->cause),
+		         "the proxy refuses this user, for whom no password is set");
+		out->advice = "put the password into SOCKSIFY_PASSWORD_FILE, or into the URL, "
+			      "USER:PASSWORD@HOST";
 	} else {
 		snprintf(out->cause, sizeof(out->cause), "%s%s", r->why,
 		         quote(r, said, sizeof(said)));

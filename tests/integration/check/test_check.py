@@ -122,7 +122,7 @@ ANSWERS = [
         "try:         is it SOCKS5? socks4a:// is for SOCKS4, and HTTP proxies close so, too; else it does not "
         "admit this machine: ask whoever runs it"], FAILED),
     ("no method without credentials", [(GREETING, b"\5\xff")], "socks5h", [
-        METHOD_FAILS + "the proxy wants credentials, and none are set",
+        METHOD_FAILS + "the proxy wants credentials, and no user is set",
         "try:         put a user and password into the URL, socks5h://USER:PASSWORD@HOST:PORT, or into "
         "SOCKSIFY_USER and SOCKSIFY_PASSWORD_FILE"], FAILED),
     ("a password wanted", [(GREETING, USER_PASSWORD)], "socks5h", [

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import wrapper
@@ -16,7 +17,7 @@ BASH_COMPLETION = "/usr/share/bash-completion/bash_completion"
 # Set up twice, with other options, then undone: all as it was, odd values too.
 SH = """
 before=$(env | sort)
-eval "$("$1" --print-env -x 'socks5h://u:p@h' --log-file "/a'b" -n '')" || exit 1
+eval "$("$1" --print-env -x 'socks5h://u:p@h' --log-file "a'b" -n '')" || exit 1
 printf '%s\\n' "$SOCKSIFY_PROXY" "$SOCKSIFY_LOG_FILE" "$SOCKSIFY_NO_PROXY" "$SOCKSIFY_LOG"
 first=$SOCKSIFY_NAMES
 eval $("$1" --print-env --timeout 5 -q) || exit 1
@@ -29,7 +30,7 @@ command -v unsocksify || echo gone
 
 FISH = """
 set before (env | sort)
-$argv[1] --print-env=fish -x 'socks5h://u:p@h' --log-file "/a'b" -n '' | source
+$argv[1] --print-env=fish -x 'socks5h://u:p@h' --log-file "a'b" -n '' | source
 printf '%s\\n' "$SOCKSIFY_PROXY" "$SOCKSIFY_LOG_FILE" "$SOCKSIFY_NO_PROXY" "$SOCKSIFY_LOG"
 set first $SOCKSIFY_NAMES
 eval ($argv[1] --print-env=fish --timeout 5 -q)
@@ -64,12 +65,15 @@ class PrintEnv(wrapper.Case):
         odd = {"SOCKSIFY_LOG_FILE": "it's \\ \"odd\"\nreally"}
         if wrapper.PRELOADABLE:
             odd["LD_PRELOAD"] = "libm.so.6"
-        done = subprocess.run([*shell, script, *([] if shell[0] == "fish" else ["sh"]), SOCKSIFY],
-                              env=environment(**odd), capture_output=True, text=True,
-                              timeout=wrapper.PATIENCE, check=False)
+        argv = [*shell, script, *([] if shell[0] == "fish" else ["sh"]), SOCKSIFY]
+        # The log file is made there.
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(argv, env=environment(**odd), capture_output=True, text=True,
+                                  timeout=wrapper.PATIENCE, check=False, cwd=folder)
+            log = os.path.join(os.path.realpath(folder), "a'b")
         self.assertEqual(done.stderr, "")
         lines = done.stdout.splitlines()
-        self.assertEqual(lines[:6], ["socks5h://u:p@h", "/a'b", ",", "warn", "5", "error"])
+        self.assertEqual(lines[:6], ["socks5h://u:p@h", log, ",", "warn", "5", "error"])
         self.assertRegex(lines[6], "^" + odd.get("LD_PRELOAD", "") + r":?/.*/libsocksify\.so$")
         self.assertEqual(lines[7:], ["as before", "gone"])
 

@@ -142,7 +142,7 @@ static const struct talk talks[] = {
 	  { SEND(V5_GREETING), RECV("\x05\x02") }, -EACCES, CLIENT_STAGE_METHOD, -1, NULL,
 	  "wants a user and password, and none is set" },
 	{ "SOCKS5, no method", SOCKS_V5, 1, "example.org:80", "", "", false, { SEND(V5_GREETING),
-	  RECV("\x05\xff") }, -EACCES, CLIENT_STAGE_METHOD, -1, NULL, "none are set" },
+	  RECV("\x05\xff") }, -EACCES, CLIENT_STAGE_METHOD, -1, NULL, "no user is set" },
 	{ "SOCKS5, no method but credentials", SOCKS_V5, 1, "example.org:80", "joe", "secret",
 	  false, { SEND(V5_GREETING2), RECV("\x05\xff") }, -EACCES, CLIENT_STAGE_METHOD, -1, NULL,
 	  "neither" },

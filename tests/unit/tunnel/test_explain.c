@@ -89,7 +89,9 @@ static const struct {
 	{ V5, true, true, CLIENT_STAGE_METHOD, CLIENT_CAUSE_WANTS_GSSAPI, -1, "w", "", EPROTO, "w",
 	  "ask" },
 	{ V5, true, true, CLIENT_STAGE_CREDENTIALS, CLIENT_CAUSE_CREDENTIALS, -1, "w", "", EACCES,
-	  "w", "%40" },
+	  "the proxy refuses this user, for whom no password is set", "SOCKSIFY_PASSWORD_FILE" },
+	{ "socks5h://u:p@192.0.2.1", true, true, CLIENT_STAGE_CREDENTIALS, CLIENT_CAUSE_CREDENTIALS,
+	  -1, "w", "", EACCES, "w", "%40" },
 	/* Its reply: the words are reply.c's, and the advice knows the version. */
 	{ V5, true, true, CLIENT_STAGE_REPLY, CLIENT_CAUSE_REPLY, 0x02, "r", "", EACCES,
 	  "r (reply 02)", "NO_PROXY" },
