@@ -76,7 +76,9 @@ void pool_ipv6(uint32_t slot, struct endpoint *ep)
 
 bool pool_contains(const struct endpoint *ep)
 {
-	return prefix_contains(&pool.ipv4, ep) || prefix_contains(&pool.ipv6, ep);
+	/* 0.0.0.0 is this machine, though 0.0.0.0/8 is a good range otherwise. */
+	return (prefix_contains(&pool.ipv4, ep) || prefix_contains(&pool.ipv6, ep)) &&
+	       !endpoint_is_unspecified(ep);
 }
 
 uint32_t pool_slot(const struct endpoint *ep)

@@ -183,6 +183,21 @@ START_TEST(range_beyond_the_slots_has_none)
 }
 END_TEST
 
+START_TEST(this_machine_is_no_placeholder)
+{
+	struct prefix v4 = prefix_of("0.0.0.0/8"), v6 = prefix_of("fd00::/112");
+	struct endpoint ep = unit_endpoint("0.0.0.0:1");
+
+	pool_init(&v4, &v6);
+	ck_assert(!pool_contains(&ep));
+	ep = unit_endpoint("[::ffff:0.0.0.0]:1");
+	ck_assert(!pool_contains(&ep));
+	ep = unit_endpoint("0.0.0.1:1");
+	ck_assert(pool_contains(&ep));
+	set_default();
+}
+END_TEST
+
 START_TEST(range_of_the_wrong_kind_leaves_the_family_as_it_is)
 {
 	struct prefix v4 = prefix_of("10.0.0.0/9"), none = { .kind = ENDPOINT_NONE };
@@ -202,4 +217,5 @@ UNIT_MAIN("names/pool", { what_holds_before_pool_init_is_what_the_keys_say, 0 },
           { address_without_a_slot_has_none, ROWS(others) },
           { ipv6_beyond_the_slots_is_in_the_range_without_one, 0 },
           { other_ranges_are_as_good, ROWS(ranges) }, { range_beyond_the_slots_has_none, 0 },
+          { this_machine_is_no_placeholder, 0 },
           { range_of_the_wrong_kind_leaves_the_family_as_it_is, 0 })
