@@ -14,7 +14,7 @@ struct settings {
 	char names_path[PATH_MAX];
 	/* Where ->value needs room of its own. */
 	char proxy_label[PROXY_LABEL_MAX];
-	char no_proxy[RULES_TEXT_MAX];
+	char no_proxy[RULES_LIST_MAX];
 	struct config cfg; /* what all that means */
 };
 
