@@ -27,27 +27,28 @@ int read_all_proxy(struct reading *r, const char *value)
 	return 0;
 }
 
-int read_user(struct reading *r, const char *value)
+/* Any octets; never shown. */
+static int read_secret(struct reading *r, const char *value, char out[SOCKS5_CRED_MAX],
+                       uint8_t *out_len)
 {
 	size_t len = strlen(value);
 
-	if (len > sizeof(r->user))
+	if (len > SOCKS5_CRED_MAX)
 		return reading_complain_secret(r, "it is over 255 octets", "at most 255 octets");
-	memcpy(r->user, value, len);
-	r->user_len = (uint8_t)len;
+	memcpy(out, value, len);
+	*out_len = (uint8_t)len;
 	return 0;
+}
+
+int read_user(struct reading *r, const char *value)
+{
+	return read_secret(r, value, r->user, &r->user_len);
 }
 
 int read_password(struct reading *r, const char *value)
 {
-	size_t len = strlen(value);
-
-	if (len > sizeof(r->password))
-		return reading_complain_secret(r, "it is over 255 octets", "at most 255 octets");
-	memcpy(r->password, value, len);
-	r->password_len = (uint8_t)len;
 	r->have_password = true;
-	return 0;
+	return read_secret(r, value, r->password, &r->password_len);
 }
 
 /*
