@@ -59,7 +59,7 @@ static Suite *make(void)
 int main(int argc, char **argv)
 {
 	/* The build's own runs would have the plugin found anyway. */
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	/* The sanitizer's dlopen() is the caller that libc sees, and has no RUNPATH. */
 	unsetenv("LD_LIBRARY_PATH");
 #endif
