@@ -28,14 +28,14 @@ int read_all_proxy(struct reading *r, const char *value)
 }
 
 /* Any octets; never shown. */
-static int read_secret(struct reading *r, const char *value, char out[SOCKS5_CRED_MAX],
+static int read_secret(struct reading *r, const char *value, char out[SOCKS5_CRED_MAX + 1],
                        uint8_t *out_len)
 {
 	size_t len = strlen(value);
 
 	if (len > SOCKS5_CRED_MAX)
 		return reading_complain_secret(r, "it is over 255 octets", "at most 255 octets");
-	memcpy(out, value, len);
+	memcpy(out, value, len + 1);
 	*out_len = (uint8_t)len;
 	return 0;
 }

@@ -11,7 +11,7 @@ struct reading {
 	const char *variable; /* whose value is read */
 	bool have_proxy, have_no_proxy, have_password;
 	uint8_t user_len, password_len; /* of SOCKSIFY_USER and SOCKSIFY_PASSWORD */
-	char user[SOCKS5_CRED_MAX], password[SOCKS5_CRED_MAX];
+	char user[SOCKS5_CRED_MAX + 1], password[SOCKS5_CRED_MAX + 1];
 };
 
 /* Readers return 0 or -EINVAL; @value is not empty. */
