@@ -16,6 +16,12 @@
 /* What a person tells apart, and what is timed. */
 enum dial_step { DIAL_TCP, DIAL_METHOD, DIAL_CREDENTIALS, DIAL_REQUEST, DIAL_STEPS };
 
+enum dial_state {
+	DIAL_OVER,       /* nothing is under way */
+	DIAL_CONNECTING, /* TCP to the hop */
+	DIAL_TALKING,    /* SOCKS over it */
+};
+
 /* What happened, for a log line or --check; explain.h has it in words. */
 struct dial_report {
 	bool reached;            /* TCP to the proxy stood */
@@ -33,16 +39,34 @@ struct dial_report {
 
 struct dial {
 	const struct sys *sys;
-	struct waiter *waiter;
+	struct waiter *waiter; /* of dial_connect() alone */
+	/*
+	 * NULL: there is none, and TCP to one of the hops is all (addresses of a name that goes
+	 * direct).
+	 */
 	const struct proxy *proxy;
-	const struct endpoint *hops; /* the proxy's addresses, in the order to try; never names */
+	/*
+	 * The proxy's addresses, in the order to try, but for an AF_INET6 socket, which tries those
+	 * of IPv6 first; never names.
+	 */
+	const struct endpoint *hops;
 	size_t n_hops;
 	int64_t deadline_ms; /* clock_ms() at which it ends in -ETIMEDOUT */
 	struct dial_report report;
-	/* Private: options that were lifted for the handshake, and whether its owner gave up. */
-	int eased_from[DIAL_EASED];
-	bool eased, abandoned;
-	int64_t lap_us; /* when the step began */
+	/* While it is under way: what to wait for on fd (POLLIN or POLLOUT), and until when. */
+	int fd;
+	short events;
+	int64_t until_ms;
+	/* Private. */
+	enum dial_state st;
+	struct socks_client client; /* wiped at the end */
+	int family;                 /* of fd */
+	bool v6only;
+	bool asked;                 /* just now: the answer was not looked for yet */
+	size_t hop;                 /* place of the one that is tried; see hop_at() */
+	bool eased;                 /* options were lifted for the handshake: */
+	int eased_from[DIAL_EASED]; /* what they were */
+	int64_t lap_us;             /* when the step began */
 };
 
 /*
@@ -68,12 +92,30 @@ int dial_family(const struct dial *d);
 int dial_connect(struct dial *d, int fd, const struct endpoint *dst);
 
 /*
+ * The same for who waits for many at once: dial_begin() starts, dial_step() goes on whenever fd has
+ * one of d->events (or an error or hang-up; a call too many does no harm), and at d->until_ms.
+ *
+ * @waited  0, or how the wait ended: -ETIMEDOUT at d->until_ms, -EINTR
+ *
+ * Both return -EINPROGRESS while it is under way, else as dial_connect(). A struct that is under
+ * way may be copied, and the copy carried on instead; d->fd may be changed to another descriptor of
+ * the same socket.
+ */
+int dial_begin(struct dial *d, int fd, const struct endpoint *dst);
+int dial_step(struct dial *d, int waited);
+
+/*
  * From within the waiter: the wait will end in an error, or not return at all (a cancelled thread,
  * a handler that jumps out). Leaves @fd unconnected now, with its options as they were;
  * dial_connect(), if it goes on, does not touch @fd again, whatever a handler made of that number
  * meanwhile.
  */
 void dial_abandon(struct dial *d, int fd);
+
+/*
+ * Likewise, where a copy of the dial is carried on by another one: nothing is done to the socket.
+ */
+void dial_leave(struct dial *d);
 
 /* Back to an unconnected socket without a pending error. What was bound stays bound. */
 void dial_dissolve(const struct sys *sys, int fd);

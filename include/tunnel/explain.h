@@ -13,6 +13,7 @@ struct explanation {
 };
 
 /*
+ * @proxy   NULL for a dial without one
  * @report  as dial_connect() left it after it returned @err, which is negative. One without a hop
  *          and a cause is that of a proxy whose name has no address.
  */

@@ -180,7 +180,8 @@ static char *quote(const struct dial_report *r, char *buf, size_t cap)
 	return buf;
 }
 
-static void explain_tcp(int err, struct explanation *out)
+/* @proxy may be NULL: the destination itself is meant then, and advice on proxies is none. */
+static void explain_tcp(const struct proxy *proxy, int err, struct explanation *out)
 {
 	for (size_t i = 0; i < N_ROWS(by_errno); i++) {
 		if (-by_errno[i].err != err)
@@ -188,7 +189,7 @@ static void explain_tcp(int err, struct explanation *out)
 		snprintf(out->cause, sizeof(out->cause), "%s%s%s", err_text(err),
 		         by_errno[i].meaning ? ": " : "",
 		         by_errno[i].meaning ? by_errno[i].meaning : "");
-		out->advice = by_errno[i].advice;
+		out->advice = proxy ? by_errno[i].advice : "";
 		return;
 	}
 	snprintf(out->cause, sizeof(out->cause), "%s", err_text(err));
@@ -225,14 +226,14 @@ void explain_failure(const struct proxy *proxy, const struct dial_report *report
 	out->advice = "";
 	if (report->cause != CLIENT_CAUSE_NONE) {
 		explain_cause(proxy, report, out);
-	} else if (report->reached && err == -ETIMEDOUT) {
+	} else if (proxy && report->reached && err == -ETIMEDOUT) {
 		const struct stage_row *row = find_stage(proxy, report->stage);
 
 		snprintf(out->cause, sizeof(out->cause), "%s", row->silent);
 		out->advice = row->silent_advice;
 	} else if (!report->reached && report->hop.kind != ENDPOINT_NONE) {
-		explain_tcp(err, out);
-	} else if (proxy->addr.kind == ENDPOINT_NAME && err == -EHOSTUNREACH) {
+		explain_tcp(proxy, err, out);
+	} else if (proxy && proxy->addr.kind == ENDPOINT_NAME && err == -EHOSTUNREACH) {
 		snprintf(out->cause, sizeof(out->cause), "the proxy's name has no address");
 		out->advice = "is the name right, and does this machine's DNS know it? an address "
 			      "in its place needs none";
