@@ -1,16 +1,18 @@
 /*
- * How it works: dial_connect() brings the program's own socket through the proxy, or, where its
- * family can't reach the proxy, a second socket that then takes its place. A blocking connect that
- * a signal or SO_SNDTIMEO ends is given up: where the kernel would go on behind it, the outcome is
- * fetched when the program asks for it (hook_sockopt.c), which until then sees a socket that is not
- * connected.
+ * How it works: a connect that must not wait is parked. Else dial_connect() brings the program's own
+ * socket through the proxy or, where its family can't reach the proxy, a second socket that then
+ * takes its place. When a signal or SO_SNDTIMEO ends the wait, the helper goes on behind it, as the
+ * kernel would.
  */
 #include "attempt.h"
 
 #include "interrupt.h"
+#include "parking.h"
 #include "real.h"
 #include "session.h"
+#include "sockets.h"
 #include "swap.h"
+#include "tell.h"
 
 #include <base/clock.h>
 #include <base/log.h>
@@ -18,7 +20,6 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 struct attempt {
@@ -26,48 +27,20 @@ struct attempt {
 	struct interrupt interrupt;
 	const struct path_socket *sock;
 	const struct path *path;
+	const struct sockaddr *sa;
 	int fd;
 	int second_fd; /* -1, or the socket that is dialled in place of fd */
 	int shown_family;
-	enum interrupt_rule rule;
-	bool by_sndtimeo;   /* the deadline is SO_SNDTIMEO's, not ours */
-	int64_t overall_ms; /* ours */
+	bool nonblocking;
+	bool carried_on; /* by the helper */
 };
 
-static void log_failure(const struct attempt *a, int err)
+static void attempt_init(struct attempt *a)
 {
-	char text[512];
+	int flags = real->fcntl(a->fd, F_GETFL, 0);
+	int64_t now = clock_ms();
 
-	log_warn("%s[%d]: %s through %s: %s", program_invocation_short_name, (int)getpid(),
-	         ENDPOINT_TEXT(&a->path->route.dst), a->dial.proxy->label,
-	         dial_explain(&a->dial, err, text, sizeof(text)));
-}
-
-static void log_success(const struct attempt *a)
-{
-	if (log_enabled(LOG_LEVEL_INFO))
-		log_info("%s[%d]: %s through %s: connected, after %lld ms",
-		         program_invocation_short_name, (int)getpid(),
-		         ENDPOINT_TEXT(&a->path->route.dst), a->dial.proxy->label,
-		         (long long)(a->dial.report.ended_ms - a->dial.report.began_ms));
-}
-
-static int64_t sndtimeo_ms(int fd)
-{
-	struct timeval tv = { 0 };
-
-	if (real->getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &(socklen_t){ sizeof(tv) }) < 0)
-		return 0;
-	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
-}
-
-static void attempt_init(struct attempt *a, int fd, const struct socket_note *before)
-{
-	int flags = real->fcntl(fd, F_GETFL, 0);
-	bool nonblocking = flags >= 0 && (flags & O_NONBLOCK);
-	int64_t now = clock_ms(), limit = nonblocking ? 0 : sndtimeo_ms(fd);
-
-	a->fd = fd;
+	a->nonblocking = flags >= 0 && (flags & O_NONBLOCK);
 	a->second_fd = -1;
 	a->shown_family = a->sock->shown_family;
 	a->dial = (struct dial){
@@ -79,23 +52,6 @@ static void attempt_init(struct attempt *a, int fd, const struct socket_note *be
 		.deadline_ms = now + session_config()->timeout_ms,
 		.report = { .code = -1, .began_ms = now, .ended_ms = now },
 	};
-	a->overall_ms = a->dial.deadline_ms;
-	a->by_sndtimeo = limit > 0 && now + limit < a->dial.deadline_ms;
-	if (a->by_sndtimeo)
-		a->dial.deadline_ms = now + limit;
-	/*
-	 * The time runs on while a program sees to its signals, and begins anew for each of them no
-	 * more.
-	 */
-	if (before && before->deadline_ms < a->overall_ms)
-		a->overall_ms = before->deadline_ms;
-	if (a->overall_ms < a->dial.deadline_ms)
-		a->dial.deadline_ms = a->overall_ms;
-	a->rule = INTERRUPT_RESTARTS;
-	if (nonblocking || before)
-		a->rule = INTERRUPT_NEVER;
-	else if (limit > 0)
-		a->rule = INTERRUPT_ALWAYS;
 }
 
 static void close_second(struct attempt *a)
@@ -105,12 +61,27 @@ static void close_second(struct attempt *a)
 	a->second_fd = -1;
 }
 
-/* Called in the midst of dial_connect(): leave a socket that is not connected, and nothing else. */
+/* The thread is cancelled: leave a socket that is not connected, and nothing else. */
 static void abandon(void *at)
 {
 	struct attempt *a = at;
 
 	dial_abandon(&a->dial, a->second_fd >= 0 ? a->second_fd : a->fd);
+	close_second(a);
+}
+
+/* Where there is no helper the connect is given up, and whoever asks for its outcome hears so. */
+static void leave(void *at)
+{
+	struct attempt *a = at;
+
+	a->carried_on = parking_carry_on(a->fd, a->sock, &a->dial, a->second_fd,
+	                                 &a->path->route.dst, a->sa);
+	if (!a->carried_on) {
+		abandon(a);
+		return;
+	}
+	dial_leave(&a->dial);
 	close_second(a);
 }
 
@@ -134,17 +105,28 @@ static int dial_second(struct attempt *a)
 
 	if (err < 0)
 		return err;
-	a->second_fd = swap_prepare(&real_sys, a->fd, dial_family(&a->dial));
+	a->second_fd = swap_prepare(&real_sys, a->fd, dial_family(&a->dial), a->sock->protocol);
 	if (a->second_fd < 0)
 		return a->second_fd;
 	err = dial_connect(&a->dial, a->second_fd, &a->path->route.dst);
 	if (err == 0)
 		err = check_unused(a->fd);
 	if (err == 0)
-		err = swap_place(&real_sys, a->fd, a->second_fd);
+		err = swap_replace(&real_sys, a->fd, a->second_fd);
 	if (err == 0)
 		a->shown_family = a->sock->family;
 	return err;
+}
+
+/* As the kernel: with SO_SNDTIMEO, which it never restarts, every handler ends a connect(). */
+static void begin_wait(struct attempt *a)
+{
+	int64_t limit = a->nonblocking ? 0 : path_send_timeout_ms(a->fd);
+	enum interrupt_rule rule = limit > 0 ? INTERRUPT_ALWAYS : INTERRUPT_RESTARTS;
+
+	interrupt_begin(&a->interrupt, &real_sys, a->nonblocking ? INTERRUPT_NEVER : rule,
+	                limit > 0 ? clock_ms() + limit : DEADLINE_NEVER);
+	interrupt_on(&a->interrupt, abandon, leave, a);
 }
 
 static int run(struct attempt *a)
@@ -153,54 +135,65 @@ static int run(struct attempt *a)
 	              path_option(a->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	int err;
 
-	interrupt_begin(&a->interrupt, &real_sys, a->rule, abandon, a);
+	begin_wait(a);
 	if (dial_can_reach(&a->dial, a->sock->family, v6only))
 		err = dial_connect(&a->dial, a->fd, &a->path->route.dst);
 	else
 		err = dial_second(a);
 	close_second(a);
 	interrupt_end(&a->interrupt);
-	return err;
+	return err == -EINTR && a->interrupt.limited ? -EINPROGRESS : err;
 }
 
-/* Remember @sa, which is in the family that the program takes the socket for. */
-static void remember(const struct attempt *a, enum socket_state state, const struct sockaddr *sa)
+/* Remember what was asked for, in the family that the program takes the socket for. */
+static void remember(const struct attempt *a, enum socket_state state)
 {
-	struct socket_note note = { .state = state,
-		                    .shown_family = a->shown_family,
-		                    .deadline_ms = a->overall_ms };
+	struct socket_note note = { .state = state, .shown_family = a->shown_family };
 
-	if (sockets_set_peer(&note, sa))
+	if (sockets_set_peer(&note, a->sa))
 		sockets_note(a->fd, &note);
 }
 
 static bool is_worth_a_line(int err)
 {
-	return err != -EISCONN && err != -EALREADY && err != -EINTR;
+	return err != -EISCONN && err != -EALREADY && err != -EINTR && err != -EINPROGRESS;
+}
+
+static int park(const struct attempt *a)
+{
+	const struct parking_aim aim = { .proxy = a->dial.proxy,
+		                         .hops = a->path->hops,
+		                         .n_hops = a->path->n_hops,
+		                         .dst = &a->path->route.dst,
+		                         .deadline_ms = a->dial.deadline_ms };
+
+	if (check_unused(a->fd) < 0)
+		return path_ask_kernel(a->fd, a->sock->family);
+	return parking_connect(a->fd, a->sock, &aim, a->sa);
 }
 
 int attempt_connect(int fd, const struct path_socket *sock, const struct path *path,
-                    const struct sockaddr *sa, const struct socket_note *before)
+                    const struct sockaddr *sa)
 {
-	struct attempt a = { .sock = sock, .path = path };
+	struct attempt a = { .fd = fd, .sock = sock, .path = path, .sa = sa };
 	int err = -EHOSTUNREACH;
 
-	attempt_init(&a, fd, before);
+	attempt_init(&a);
+	if (a.nonblocking && path->n_hops > 0) {
+		err = park(&a);
+		if (err != PARKING_UNABLE)
+			return err;
+	}
 	if (path->n_hops > 0)
 		err = run(&a);
 	else
 		a.dial.report.why = "the proxy's name has no address";
-	if (err == 0) {
-		remember(&a, SOCKET_CONNECTED, sa);
-		log_success(&a);
-		return 0;
-	}
-	if (err == -ETIMEDOUT && a.by_sndtimeo && !before)
-		err = -EINPROGRESS;
-	else if (is_worth_a_line(err))
-		log_failure(&a, err);
-	if (err == -EINTR || err == -EINPROGRESS)
-		remember(&a, SOCKET_INTERRUPTED, sa);
+	if (err == 0)
+		remember(&a, SOCKET_CONNECTED);
+	else if ((err == -EINTR || err == -EINPROGRESS) && !a.carried_on)
+		remember(&a, SOCKET_GIVEN_UP);
+	if (err == 0 || is_worth_a_line(err))
+		tell_dial(&path->route.dst, &a.dial, err);
 	if (!a.dial.report.reached && is_worth_a_line(err))
 		session_hops_stale();
 	return err;

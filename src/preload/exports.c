@@ -7,6 +7,9 @@
 
 #define EXPORT __attribute__((visibility("default"), used))
 
+/* ISO C wants no "return" of what a function without a value returns. */
+#pragma GCC diagnostic ignored "-Wpedantic"
+
 #define HOOK(type, name, params, args)            \
 	type export_##name params __asm__(#name); \
 	EXPORT type export_##name params          \

@@ -2,11 +2,11 @@
  * connect(): the kernel judges what is not ours (other families, bad arguments, the socket's own
  * state), the path says who goes where, and an attempt brings the socket through the proxy.
  */
-#include "hook_connect.h"
-
 #include "attempt.h"
 #include "named.h"
+#include "parking.h"
 #include "real.h"
+#include "sockets.h"
 
 #include <base/log.h>
 #include <errno.h>
@@ -48,7 +48,7 @@ static bool is_misfit(int fd, const struct path_socket *sock, const struct socka
 
 /* Of an AF_INET or AF_INET6 socket, to an address of one of them. */
 static int connect_inet(int fd, const struct path_socket *sock, const struct sockaddr *sa,
-                        socklen_t len, const struct socket_note *before)
+                        socklen_t len)
 {
 	struct path path;
 
@@ -62,24 +62,27 @@ static int connect_inet(int fd, const struct path_socket *sock, const struct soc
 	case ROUTE_PROXY:
 		break;
 	}
-	return attempt_connect(fd, sock, &path, sa, before);
+	return attempt_connect(fd, sock, &path, sa);
 }
 
 static int dissolve(int fd, const struct sockaddr *sa, socklen_t len)
 {
+	parking_dissolve(fd);
 	if (real->connect(fd, sa, len) < 0)
 		return -errno;
 	sockets_forget(fd);
 	return 0;
 }
 
-static bool is_same(const struct socket_note *note, const struct sockaddr *sa, socklen_t len)
+/*
+ * Of a connect() that failed meanwhile. The first to ask is told how; the kernel, which knows of a
+ * refusal alone, says whether anybody asked before.
+ */
+static bool tell_failure(int fd, int family, const struct socket_note *note, int *err)
 {
-	struct endpoint a, b;
-
-	return endpoint_from_sockaddr(&a, (const struct sockaddr *)&note->peer, note->peer_len) ==
-	               0 &&
-	       endpoint_from_sockaddr(&b, sa, len) == 0 && endpoint_equal(&a, &b);
+	sockets_forget(fd);
+	*err = path_ask_kernel(fd, family) == -ECONNREFUSED ? note->err : 0;
+	return *err < 0;
 }
 
 /* As connect(2), but for errno: 0 or its negative. */
@@ -87,6 +90,7 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct path_socket sock;
 	struct socket_note note;
+	int err;
 
 	switch (path_judge(fd, sa->sa_family, &sock)) {
 	case PATH_KERNEL:
@@ -98,16 +102,19 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 	}
 	if (sa->sa_family == AF_UNSPEC)
 		return dissolve(fd, sa, len);
+	if (parking_again(fd, &err))
+		return err;
 	if (!sockets_find(fd, &note))
-		return connect_inet(fd, &sock, sa, len, NULL);
+		return connect_inet(fd, &sock, sa, len);
 	sock.shown_family = note.shown_family;
+	if (note.state == SOCKET_GIVEN_UP)
+		sockets_forget(fd);
+	if (note.state == SOCKET_FAILED && tell_failure(fd, sock.family, &note, &err))
+		return err;
 	/* Of a non-blocking connect() by name, past the proxy, that failed. */
 	if (note.state == SOCKET_CONNECTED && path_tcp_state(fd) == TCP_CLOSE)
 		sockets_forget(fd);
-	if (note.state != SOCKET_INTERRUPTED)
-		return connect_inet(fd, &sock, sa, len, NULL);
-	sockets_forget(fd);
-	return connect_inet(fd, &sock, sa, len, is_same(&note, sa, len) ? &note : NULL);
+	return connect_inet(fd, &sock, sa, len);
 }
 
 int hook_connect(int fd, const struct sockaddr *sa, socklen_t len)
@@ -121,15 +128,4 @@ int hook_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	err = connect_judged(fd, sa, len);
 	errno = err < 0 ? -err : saved;
 	return err < 0 ? -1 : 0;
-}
-
-int connect_late(int fd, const struct socket_note *note)
-{
-	struct path_socket sock;
-
-	if (path_judge(fd, note->peer.ss_family, &sock) != PATH_OURS)
-		return -EBADF;
-	sock.shown_family = note->shown_family;
-	sockets_forget(fd);
-	return connect_inet(fd, &sock, (const struct sockaddr *)&note->peer, note->peer_len, note);
 }

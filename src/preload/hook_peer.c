@@ -1,4 +1,5 @@
 /* What a program asks of a connected socket: its own destination, not the proxy. */
+#include "parking.h"
 #include "real.h"
 #include "session.h"
 #include "sockets.h"
@@ -67,10 +68,13 @@ static socklen_t shown_name(int fd, int family, struct sockaddr_storage *ss)
 int hook_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 {
 	socklen_t room = len ? *len : 0, n = sizeof(struct sockaddr_storage);
-	int saved = errno, r = real->getsockname(fd, sa, len);
+	int saved = errno, r;
 	struct sockaddr_storage ss;
 	struct socket_note note;
 
+	if (parking_has(fd) && parking_getsockname(fd, sa, len, &r))
+		return r;
+	r = real->getsockname(fd, sa, len);
 	if (r == 0 && real->getpeername(fd, (struct sockaddr *)&ss, &n) == 0 &&
 	    find_note(fd, (struct sockaddr *)&ss, n, &note) && note.shown_family) {
 		n = shown_name(fd, note.shown_family, &ss);

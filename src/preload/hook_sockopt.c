@@ -1,7 +1,8 @@
 /* Options that would open a door beside connect(), and the one that tells how a connect() ended. */
-#include "hook_connect.h"
+#include "parking.h"
 #include "path.h"
 #include "real.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -9,7 +10,7 @@
 
 int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
-	int present;
+	int present, r;
 
 	/*
 	 * TCP_FASTOPEN_CONNECT puts the SYN off until the first send, which is then our handshake's
@@ -17,25 +18,38 @@ int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	 */
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) /* the kernel judges fd */
 		return real->getsockopt(fd, level, name, &present, &(socklen_t){ sizeof(present) });
+	if (parking_has(fd) && parking_setsockopt(fd, level, name, val, len, &r))
+		return r;
 	return real->setsockopt(fd, level, name, val, len);
 }
 
-/*
- * A program whose blocking connect() was interrupted polls and then asks SO_ERROR (Python does, by
- * PEP 475). By then the kernel's own connect would have ended; ours is carried out now. The socket
- * polls as ready until then, which it may.
- */
-int hook_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+/* How a connect() ended, where the kernel does not know: told once, as the kernel does. */
+static int tell_outcome(int fd, int err)
 {
-	int r = real->getsockopt(fd, level, name, val, len); /* the kernel judges the arguments */
-	int saved = errno, err;
 	struct socket_note note;
 
+	if (!sockets_find(fd, &note))
+		return err;
+	if (note.state == SOCKET_FAILED && err == ECONNREFUSED)
+		return -note.err;
+	if (note.state != SOCKET_GIVEN_UP)
+		return err;
+	sockets_forget(fd);
+	return ECONNABORTED;
+}
+
+int hook_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+{
+	int r, saved, err = 0;
+
+	if (parking_has(fd) && parking_getsockopt(fd, level, name, val, len, &r))
+		return r;
+	r = real->getsockopt(fd, level, name, val, len); /* the kernel judges the arguments */
 	if (level != SOL_SOCKET || name != SO_ERROR || r < 0)
 		return r;
-	if (!sockets_find(fd, &note) || note.state != SOCKET_INTERRUPTED)
-		return r;
-	err = -connect_late(fd, &note);
+	saved = errno;
+	memcpy(&err, val, *len < sizeof(err) ? *len : sizeof(err));
+	err = tell_outcome(fd, err);
 	memcpy(val, &err, *len < sizeof(err) ? *len : sizeof(err));
 	errno = saved;
 	return r;

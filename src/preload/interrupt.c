@@ -82,7 +82,7 @@ static int let_in(struct interrupt *it)
 	for (size_t i = 0; i < n; i++)
 		give_back(&taken[i]);
 	if (ends)
-		it->abandon(it->arg);
+		it->leave(it->arg);
 	stop_noticing(it);
 	pthread_setcancelstate(it->cancel_state, NULL);
 	pthread_sigmask(SIG_SETMASK, &it->outside, NULL);
@@ -119,7 +119,8 @@ static int interrupt_wait(struct waiter *w, int fd, short events, int64_t deadli
 	bool settling = false;
 
 	for (;;) {
-		int left = clock_left_ms(deadline_ms, clock_ms());
+		int64_t until_ms = it->limit_ms < deadline_ms ? it->limit_ms : deadline_ms;
+		int left = clock_left_ms(until_ms, clock_ms());
 		int slice = settling ? SETTLE_MS : SLICE_MS;
 		int n, err;
 
@@ -144,19 +145,38 @@ static int interrupt_wait(struct waiter *w, int fd, short events, int64_t deadli
 			return err;
 		if (clock_ms() >= deadline_ms)
 			return -ETIMEDOUT;
+		if (clock_ms() >= it->limit_ms) {
+			it->limited = true;
+			it->leave(it->arg);
+			return -EINTR;
+		}
 	}
 }
 
+static void do_nothing(void *arg)
+{
+	(void)arg;
+}
+
+void interrupt_on(struct interrupt *it, void (*abandon)(void *arg), void (*leave)(void *arg),
+                  void *arg)
+{
+	it->abandon = abandon;
+	it->leave = leave;
+	it->arg = arg;
+}
+
 void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule,
-                     void (*abandon)(void *arg), void *arg)
+                     int64_t limit_ms)
 {
 	sigset_t block;
 
 	it->waiter = (struct waiter){ .wait = interrupt_wait, .sys = sys };
 	it->rule = rule;
 	it->noticed_fd = -1;
-	it->abandon = abandon;
-	it->arg = arg;
+	it->limit_ms = limit_ms;
+	it->limited = false;
+	interrupt_on(it, do_nothing, do_nothing, NULL);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &it->cancel_state);
 	sigfillset(&block);
 	for (size_t i = 0; i < sizeof(synchronous) / sizeof(synchronous[0]); i++)

@@ -25,12 +25,19 @@ struct interrupt {
 	sigset_t watched;           /* inside, but not outside */
 	int cancel_state;           /* the program's */
 	int noticed_fd;             /* signalfd, or -1 */
-	void (*abandon)(void *arg); /* undo the connect: cancelled, or ended by a signal */
+	int64_t limit_ms;           /* clock_ms() at which the wait ends, too: SO_SNDTIMEO */
+	bool limited;               /* and did */
+	void (*abandon)(void *arg); /* undo the connect: its thread is cancelled */
+	void (*leave)(void *arg);   /* the wait is over, the connect goes on behind it */
 	void *arg;
 };
 
+/* @limit_ms may be DEADLINE_NEVER. Where it ends the wait, that says -EINTR. */
 void interrupt_begin(struct interrupt *it, const struct sys *sys, enum interrupt_rule rule,
-                     void (*abandon)(void *arg), void *arg);
+                     int64_t limit_ms);
+/* Before the first wait. Either is called at most once, in the midst of a wait. */
+void interrupt_on(struct interrupt *it, void (*abandon)(void *arg), void (*leave)(void *arg),
+                  void *arg);
 void interrupt_end(struct interrupt *it);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * A lock for the few tables of ours in a stranger's process. Signals and cancellation wait while it
+ * Locks for the few tables of ours in a stranger's process. Signals and cancellation wait while one
  * is held, so that a handler which calls a hook can't meet its own thread's lock; a child of fork
- * finds it free, whoever held it in the parent, also after _Fork() and a raw clone(). What the lock
+ * finds them free, whoever held it in the parent, also after _Fork() and a raw clone(). What a lock
  * guards must then bear to be found in the midst of a change.
  */
 #ifndef PRELOAD_LOCK_H
@@ -9,12 +9,18 @@
 
 #include <signal.h>
 
+enum lock {
+	LOCK_PARKING, /* what is parked, what is ours, registrations that move: may take the other */
+	LOCK_TABLES,  /* what is known of sockets and of the proxy: taken last, and briefly */
+};
+
 struct lock_guard {
+	enum lock which;
 	sigset_t mask;
 	int cancel_state;
 };
 
-void lock_take(struct lock_guard *g);
+void lock_take(struct lock_guard *g, enum lock which);
 void lock_release(struct lock_guard *g);
 
 #endif

@@ -20,22 +20,6 @@
 
 #define ADDRESSES_MAX 16 /* of one name that are tried */
 
-/*
- * A socket that is in use already: the kernel's word on that, whatever the address. It gets one
- * that leads nowhere.
- */
-static int connect_used(int fd, const struct path_socket *sock)
-{
-	const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
-	const struct sockaddr_in v4 = { .sin_family = AF_INET,
-		                        .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int r = sock->family == AF_INET6
-	                ? real->connect(fd, (const struct sockaddr *)&v6, sizeof(v6))
-	                : real->connect(fd, (const struct sockaddr *)&v4, sizeof(v4));
-
-	return r < 0 ? -errno : 0;
-}
-
 /* A name's addresses for a socket of a family; AF_INET6 here takes IPv4 ones as well. */
 static int find_addresses(const struct endpoint *name, int family, bool v6only,
                           struct endpoint *out)
@@ -95,14 +79,14 @@ static int connect_second(int fd, const struct endpoint *list, int n, const stru
 {
 	int flags = real->fcntl(fd, F_GETFL, 0), second, err;
 
-	second = swap_prepare(&real_sys, fd, AF_INET6);
+	second = swap_prepare(&real_sys, fd, AF_INET6, IPPROTO_TCP);
 	if (second < 0)
 		return second;
 	if (flags >= 0)
 		real->fcntl(second, F_SETFL, flags);
 	err = connect_to_one(second, AF_INET6, list, n, used);
 	if (goes_on(err)) {
-		int placed = swap_place(&real_sys, fd, second);
+		int placed = swap_replace(&real_sys, fd, second);
 
 		err = placed < 0 ? placed : err;
 	}
@@ -140,7 +124,7 @@ int named_connect(int fd, const struct path_socket *sock, const struct path *pat
 	int err, n;
 
 	if (path_tcp_state(fd) != TCP_CLOSE)
-		return connect_used(fd, sock);
+		return path_ask_kernel(fd, sock->family);
 	v6only = sock->family == AF_INET6 && path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	n = find_addresses(name, sock->family, v6only, list);
 	if (n > 0 || sock->family == AF_INET6) {

@@ -170,3 +170,24 @@ int path_refuse(const struct path *p)
 		         text, p->route.why);
 	return p->route.err;
 }
+
+/* By an address that leads nowhere. */
+int path_ask_kernel(int fd, int family)
+{
+	const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	const struct sockaddr_in v4 = { .sin_family = AF_INET,
+		                        .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int r = family == AF_INET6 ? real->connect(fd, (const struct sockaddr *)&v6, sizeof(v6))
+	                           : real->connect(fd, (const struct sockaddr *)&v4, sizeof(v4));
+
+	return r < 0 ? -errno : 0;
+}
+
+int64_t path_send_timeout_ms(int fd)
+{
+	struct timeval tv = { 0 };
+
+	if (real->getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &(socklen_t){ sizeof(tv) }) < 0)
+		return 0;
+	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
+}

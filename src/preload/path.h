@@ -54,6 +54,15 @@ int path_refuse(const struct path *p);
 /* A TCP socket's state: TCP_CLOSE where it is unused, or can't be told. */
 int path_tcp_state(int fd);
 
+/*
+ * What the kernel says to a connect() of a socket that is in use, or whose last one failed; of one
+ * that is unused, that the address is none. Negative.
+ */
+int path_ask_kernel(int fd, int family);
+
+/* SO_SNDTIMEO, rounded up; 0: none. */
+int64_t path_send_timeout_ms(int fd);
+
 /* A socket's option of type int, or @otherwise where it can't be read. */
 int path_option(int fd, int level, int name, int otherwise);
 

@@ -105,6 +105,51 @@ static int sys_dup3(int from, int to, int flags)
 	return real_get()->dup3(from, to, flags);
 }
 
+static int sys_bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	return real_get()->bind(fd, sa, len);
+}
+
+static int sys_listen(int fd, int backlog)
+{
+	return real_get()->listen(fd, backlog);
+}
+
+static int sys_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	return real_get()->getsockname(fd, sa, len);
+}
+
+static int sys_epoll_create1(int flags)
+{
+	return real_get()->epoll_create1(flags);
+}
+
+static int sys_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *ev)
+{
+	return real_get()->epoll_ctl(epoll_fd, op, fd, ev);
+}
+
+static int sys_epoll_wait(int epoll_fd, struct epoll_event *evs, int n, int timeout_ms)
+{
+	return real_get()->epoll_wait(epoll_fd, evs, n, timeout_ms);
+}
+
+static int sys_eventfd(unsigned count, int flags)
+{
+	return real_get()->eventfd(count, flags);
+}
+
+static ssize_t sys_read(int fd, void *buf, size_t n)
+{
+	return real_get()->read(fd, buf, n);
+}
+
+static ssize_t sys_write(int fd, const void *buf, size_t n)
+{
+	return real_get()->write(fd, buf, n);
+}
+
 const struct sys real_sys = {
 	.socket = sys_socket,
 	.connect = sys_connect,
@@ -116,4 +161,13 @@ const struct sys real_sys = {
 	.setsockopt = sys_setsockopt,
 	.fcntl = sys_fcntl,
 	.dup3 = sys_dup3,
+	.bind = sys_bind,
+	.listen = sys_listen,
+	.getsockname = sys_getsockname,
+	.epoll_create1 = sys_epoll_create1,
+	.epoll_ctl = sys_epoll_ctl,
+	.epoll_wait = sys_epoll_wait,
+	.eventfd = sys_eventfd,
+	.read = sys_read,
+	.write = sys_write,
 };

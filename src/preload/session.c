@@ -107,7 +107,7 @@ static bool take_kept(struct endpoint *hops, int *n)
 	struct lock_guard g;
 	bool fresh;
 
-	lock_take(&g);
+	lock_take(&g, LOCK_TABLES);
 	fresh = clock_ms() < kept.expires_ms;
 	if (fresh) {
 		*n = kept.n;
@@ -121,7 +121,7 @@ static void keep(const struct endpoint *hops, int n)
 {
 	struct lock_guard g;
 
-	lock_take(&g);
+	lock_take(&g, LOCK_TABLES);
 	kept.expires_ms = 0;
 	kept.n = n;
 	memcpy(kept.hops, hops, sizeof(*hops) * (size_t)n);
@@ -215,7 +215,7 @@ int session_login(void)
 		return 0;
 	if (atomic_load_explicit(&login_state, memory_order_acquire) == READ)
 		return login_err;
-	lock_take(&g);
+	lock_take(&g, LOCK_TABLES);
 	err = atomic_load_explicit(&login_state, memory_order_acquire) == READ ? login_err
 	                                                                       : log_in();
 	lock_release(&g);
@@ -229,7 +229,7 @@ void session_hops_stale(void)
 
 	if (session_config()->proxy.addr.kind != ENDPOINT_NAME)
 		return;
-	lock_take(&g);
+	lock_take(&g, LOCK_TABLES);
 	kept.expires_ms = 0;
 	lock_release(&g);
 }

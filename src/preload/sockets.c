@@ -28,7 +28,7 @@ struct entry {
 	int8_t shown_family; /* 0, AF_INET or AF_INET6 */
 	bool alive;          /* of the sweep */
 	uint8_t peer_len;
-	int64_t deadline_ms;
+	int err;
 	struct sockaddr_in6 peer; /* the larger of the two families */
 	UT_hash_handle hh;
 };
@@ -52,7 +52,7 @@ static atomic_bool changing;
  */
 static void table_take(struct lock_guard *g)
 {
-	lock_take(g);
+	lock_take(g, LOCK_TABLES);
 	if (atomic_load_explicit(&changing, memory_order_relaxed)) {
 		entries = NULL;
 		atomic_store(&count, 0);
@@ -166,7 +166,7 @@ static void note_here(uint64_t cookie, const struct socket_note *note)
 	if (e) {
 		e->state = (int8_t)note->state;
 		e->shown_family = (int8_t)note->shown_family;
-		e->deadline_ms = note->deadline_ms;
+		e->err = note->err;
 		e->peer_len = (uint8_t)(note->peer_len < sizeof(e->peer) ? note->peer_len
 		                                                         : sizeof(e->peer));
 		memcpy(&e->peer, &note->peer, e->peer_len);
@@ -230,7 +230,7 @@ bool sockets_find(int fd, struct socket_note *out)
 	if (e) {
 		*out = (struct socket_note){ .state = (enum socket_state)e->state,
 			                     .shown_family = e->shown_family,
-			                     .deadline_ms = e->deadline_ms,
+			                     .err = e->err,
 			                     .peer_len = e->peer_len };
 		memcpy(&out->peer, &e->peer, e->peer_len);
 	}

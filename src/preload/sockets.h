@@ -13,14 +13,16 @@ enum socket_state {
 	SOCKET_IDLE, /* nothing is known, or nothing but that it was swapped */
 	/* Connected, or about to be, by another address than the program gave, which is ->peer. */
 	SOCKET_CONNECTED,
-	/* Not connected: its connect() to ->peer was interrupted, its outcome was not asked yet. */
-	SOCKET_INTERRUPTED,
+	/* Its connect() failed in ->err, which is still to be told; the kernel has another word. */
+	SOCKET_FAILED,
+	/* Not connected: its connect() was interrupted, and nobody could go on with it. */
+	SOCKET_GIVEN_UP,
 };
 
 struct socket_note {
 	enum socket_state state;
-	int shown_family;    /* of a swapped socket: the family that the program made; else 0 */
-	int64_t deadline_ms; /* SOCKET_INTERRUPTED: when it times out, by clock_ms() */
+	int shown_family; /* of a swapped socket: the family that the program made; else 0 */
+	int err;          /* SOCKET_FAILED: negative */
 	socklen_t peer_len;
 	struct sockaddr_storage peer;
 };

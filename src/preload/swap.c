@@ -1,126 +1,31 @@
 #include "swap.h"
 
+#include "epolls.h"
+#include "fds.h"
+#include "lock.h"
+#include "options.h"
 #include "sockets.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
-#define OPTION_MAX 64 /* octets of the longest value: names of interfaces and congestion controls */
+#define PLACES_MAX 64 /* numbers of one socket that are followed */
 
-/*
- * What is copied. Left out, with reasons: SO_ERROR, SO_TYPE and all that only reads;
- * SO_ATTACH_FILTER and SO_LOCK_FILTER, which can't be read back whole; SO_INCOMING_*, TCP_INFO,
- * TCP_REPAIR, which tell of the connection; TCP_ULP and TCP_MD5SIG, which bind it to a peer that
- * the proxy is not; TCP_FASTOPEN_CONNECT, which opens a door beside connect(); TCP_DEFER_ACCEPT and
- * SO_ACCEPTCONN, which are a listener's.
- */
-static const struct option {
-	int level, name;
-	bool doubled; /* the kernel stores twice what was set */
-} options[] = {
-	{ SOL_SOCKET, SO_BINDTODEVICE, false },
-	{ SOL_SOCKET, SO_MARK, false },
-	{ SOL_SOCKET, SO_PRIORITY, false },
-	{ SOL_SOCKET, SO_REUSEADDR, false },
-	{ SOL_SOCKET, SO_REUSEPORT, false },
-	{ SOL_SOCKET, SO_KEEPALIVE, false },
-	{ SOL_SOCKET, SO_LINGER, false },
-	{ SOL_SOCKET, SO_OOBINLINE, false },
-	{ SOL_SOCKET, SO_DONTROUTE, false },
-	{ SOL_SOCKET, SO_RCVLOWAT, false },
-	{ SOL_SOCKET, SO_RCVTIMEO, false },
-	{ SOL_SOCKET, SO_SNDTIMEO, false },
-	{ SOL_SOCKET, SO_RCVBUF, true },
-	{ SOL_SOCKET, SO_SNDBUF, true },
-	{ SOL_SOCKET, SO_TIMESTAMP, false },
-	{ SOL_SOCKET, SO_TIMESTAMPNS, false },
-	{ SOL_SOCKET, SO_BUSY_POLL, false },
-	{ IPPROTO_TCP, TCP_NODELAY, false },
-	{ IPPROTO_TCP, TCP_CORK, false },
-	{ IPPROTO_TCP, TCP_KEEPIDLE, false },
-	{ IPPROTO_TCP, TCP_KEEPINTVL, false },
-	{ IPPROTO_TCP, TCP_KEEPCNT, false },
-	{ IPPROTO_TCP, TCP_USER_TIMEOUT, false },
-	{ IPPROTO_TCP, TCP_SYNCNT, false },
-	{ IPPROTO_TCP, TCP_LINGER2, false },
-	{ IPPROTO_TCP, TCP_MAXSEG, false },
-	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, false },
-	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, false },
-	{ IPPROTO_TCP, TCP_QUICKACK, false },
-	{ IPPROTO_TCP, TCP_CONGESTION, false },
-	{ IPPROTO_IP, IP_TOS, false },
-	{ IPPROTO_IP, IP_TTL, false },
-	{ IPPROTO_IP, IP_MTU_DISCOVER, false },
-	{ IPPROTO_IPV6, IPV6_TCLASS, false },
-	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, false },
-};
-
-static void copy_option(const struct sys *sys, int from, int to, const struct option *o)
+int swap_prepare(const struct sys *sys, int fd, int family, int protocol)
 {
-	char value[OPTION_MAX], fresh[OPTION_MAX];
-	socklen_t len = sizeof(value), fresh_len = sizeof(fresh);
-	int number;
-
-	if (sys->getsockopt(from, o->level, o->name, value, &len) < 0)
-		return;
-	/*
-	 * What the program left alone stays so: setting a buffer to its own size would fix it
-	 * there.
-	 */
-	if (sys->getsockopt(to, o->level, o->name, fresh, &fresh_len) == 0 && len == fresh_len &&
-	    memcmp(value, fresh, len) == 0)
-		return;
-	if (o->doubled && len == sizeof(number)) {
-		memcpy(&number, value, sizeof(number));
-		number /= 2;
-		memcpy(value, &number, sizeof(number));
-	}
-	sys->setsockopt(to, o->level, o->name, value, len);
-}
-
-/* On the wire an IPv4 socket's TOS and TTL become an IPv6 one's class and hop limit. */
-static void copy_ip_fields(const struct sys *sys, int from, int to, int family)
-{
-	static const int pairs[][2] = { { IP_TOS, IPV6_TCLASS }, { IP_TTL, IPV6_UNICAST_HOPS } };
-
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		int v4 = pairs[i][0], v6 = pairs[i][1], value, standard = -1;
-		bool to_v6 = family == AF_INET6;
-
-		if (sys->getsockopt(from, to_v6 ? IPPROTO_IP : IPPROTO_IPV6, to_v6 ? v4 : v6,
-		                    &value, &(socklen_t){ sizeof(value) }) < 0)
-			continue;
-		sys->getsockopt(to, to_v6 ? IPPROTO_IPV6 : IPPROTO_IP, to_v6 ? v6 : v4, &standard,
-		                &(socklen_t){ sizeof(standard) });
-		if (value != standard)
-			sys->setsockopt(to, to_v6 ? IPPROTO_IPV6 : IPPROTO_IP, to_v6 ? v6 : v4,
-			                &value, sizeof(value));
-	}
-}
-
-int swap_prepare(const struct sys *sys, int fd, int family)
-{
-	int to = sys->socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int own = family;
+	int to = sys->socket(family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 
 	if (to < 0)
 		return -errno;
 	if (family == AF_INET6)
 		sys->setsockopt(to, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		copy_option(sys, fd, to, &options[i]);
-	sys->getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &own, &(socklen_t){ sizeof(own) });
-	if (own != family)
-		copy_ip_fields(sys, fd, to, family);
+	options_copy(sys, fd, to, OPTIONS_ALL);
 	return to;
 }
 
-static void copy_file_flags(const struct sys *sys, int from, int to)
+void swap_copy_flags(const struct sys *sys, int from, int to)
 {
 	int flags = sys->fcntl(from, F_GETFL, 0);
 	int sig = sys->fcntl(from, F_GETSIG, 0);
@@ -134,34 +39,73 @@ static void copy_file_flags(const struct sys *sys, int from, int to)
 		sys->fcntl(to, F_SETFL, flags);
 }
 
-static int place_one(const struct sys *sys, int fd, int with)
-{
-	int flags = sys->fcntl(fd, F_GETFD, 0);
+struct finding {
+	uint64_t cookie;
+	int fd, *fds;
+	size_t n, max;
+};
 
-	if (flags < 0 || sys->dup3(with, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
-		return -errno;
-	return 0;
+static bool find_one(int fd, void *arg)
+{
+	struct finding *f = arg;
+
+	if (fd != f->fd && !fds_has(fds_find(fd), FD_OURS) && sockets_cookie(fd) == f->cookie)
+		f->fds[f->n++] = fd;
+	return f->n < f->max;
 }
 
-int swap_place(const struct sys *sys, int fd, int with)
+size_t swap_find(int fd, uint64_t cookie, int *fds, size_t max)
 {
-	uint64_t cookie = sockets_cookie(fd);
-	struct dirent *de;
-	DIR *dir;
-	int err;
+	struct finding f = { cookie, fd, fds, 1, max };
+	struct fd_entry *e = fds_find(fd);
 
-	copy_file_flags(sys, fd, with);
-	/* The duplicates first: fd is what tells them. */
-	dir = cookie ? opendir("/proc/self/fd") : NULL;
-	while (dir && (de = readdir(dir))) {
-		int other = atoi(de->d_name);
+	fds[0] = fd;
+	/* Most sockets were never duplicated, and nobody pays for a look at every descriptor. */
+	if (fds_has(e, FD_DUPED) && fds_scan(find_one, &f) && f.n == 1)
+		fds_clear(e, FD_DUPED);
+	return f.n;
+}
 
-		if (de->d_name[0] != '.' && other != fd && other != with && other != dirfd(dir) &&
-		    sockets_cookie(other) == cookie)
-			place_one(sys, other, with);
-	}
-	if (dir)
-		closedir(dir);
-	err = place_one(sys, fd, with);
+static int place_one(const struct sys *sys, int fd, int with)
+{
+	int flags = sys->fcntl(fd, F_GETFD, 0), r;
+
+	if (flags < 0)
+		return -errno;
+	do {
+		r = sys->dup3(with, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	} while (r < 0 && (errno == EBUSY || errno == EINTR));
+	return r < 0 ? -errno : 0;
+}
+
+int swap_place(const struct sys *sys, const int *fds, size_t n, int with, int spare)
+{
+	struct epoll_seats seats = { .n = 0 };
+	struct stat st = { .st_ino = 0 };
+	int err = 0;
+
+	fstat(fds[0], &st);
+	swap_copy_flags(sys, fds[0], with);
+	if (spare >= 0)
+		sys->dup3(fds[0], spare, O_CLOEXEC);
+	for (size_t i = 0; i < n; i++)
+		epolls_take(fds[i], st.st_ino, &seats);
+	/* The last that is replaced closes the former socket, unless there is a spare. */
+	for (size_t i = 0; i < n && (err == 0 || i > 0); i++)
+		err = place_one(sys, fds[i], with);
+	epolls_give(&seats);
+	return err;
+}
+
+int swap_replace(const struct sys *sys, int fd, int with)
+{
+	int fds[PLACES_MAX], err;
+	struct lock_guard g;
+	size_t n;
+
+	lock_take(&g, LOCK_PARKING);
+	n = swap_find(fd, sockets_cookie(fd), fds, PLACES_MAX);
+	err = swap_place(sys, fds, n, with, -1);
+	lock_release(&g);
 	return err;
 }

@@ -85,11 +85,30 @@ START_TEST(a_handler_without_restart_ends_it_with_eintr)
 }
 END_TEST
 
+/* The kernel goes on with the first one, and the second waits for it. */
 START_TEST(after_eintr_connect_can_be_called_again)
+{
+	socklen_t len;
+	struct sockaddr_storage slow = under_look_up("slow.test", AF_INET, 80, &len);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	on_alarm(count, 0);
+	tick_every_ms(20);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&slow, len), -1);
+	ck_assert_int_eq(errno, EINTR);
+	alarm_in_ms(0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&slow, len), 0);
+	under_echo(fd);
+	close(fd);
+}
+END_TEST
+
+START_TEST(after_eintr_it_can_be_dissolved)
 {
 	socklen_t len;
 	struct sockaddr_storage silent = under_look_up("silent.test", AF_INET, 80, &len);
 	struct sockaddr_storage good = under_look_up("ok.test", AF_INET, 80, &len);
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	on_alarm(count, 0);
@@ -97,6 +116,7 @@ START_TEST(after_eintr_connect_can_be_called_again)
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&silent, len), -1);
 	ck_assert_int_eq(errno, EINTR);
 	alarm_in_ms(0);
+	ck_assert_int_eq(connect(fd, &none, sizeof(none)), 0);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&good, len), 0);
 	under_echo(fd);
 	close(fd);
@@ -160,11 +180,12 @@ START_TEST(a_ticking_timer_does_not_put_the_deadline_off)
 
 	on_alarm(count, 0);
 	tick_every_ms(30);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
-	ck_assert_int_eq(errno, EINTR);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
+	do
+		ck_assert_int_eq(connect(fd, (struct sockaddr *)&ss, len), -1);
+	while (errno == EINTR);
 	ck_assert_int_eq(errno, ETIMEDOUT);
 	alarm_in_ms(0);
+	ck_assert_int_ge(handled, 2);
 	close(fd);
 }
 END_TEST
@@ -404,6 +425,7 @@ static Suite *make(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_handler_without_restart_ends_it_with_eintr);
 	tcase_add_test(tc, after_eintr_connect_can_be_called_again);
+	tcase_add_test(tc, after_eintr_it_can_be_dissolved);
 	tcase_add_test(tc, after_eintr_the_outcome_can_be_asked);
 	tcase_add_test(tc, a_ticking_timer_does_not_keep_it_from_ending);
 	tcase_add_test(tc, a_ticking_timer_does_not_put_the_deadline_off);

@@ -1,0 +1,37 @@
+/*
+ * The helper thread: carries dials on while the program does something else. Made at the first need,
+ * with every signal blocked, gone again, and all its descriptors with it, once nothing was held for
+ * a few seconds.
+ */
+#ifndef PRELOAD_HELPER_H
+#define PRELOAD_HELPER_H
+
+#include <tunnel/blackhole.h>
+#include <tunnel/worker.h>
+
+struct helper {
+	struct worker worker;
+	struct blackhole hole;
+	int spare_fd;        /* what it refers to does not matter: swaps make room with it */
+	unsigned generation; /* of another one: all that was under way is gone */
+};
+
+/*
+ * Under the lock: the helper, running, held until helper_release(). NULL where there can be none
+ * (@err is the reason): no thread, no descriptors, no loopback.
+ */
+struct helper *helper_hold(int *err);
+
+/* Under the lock. */
+void helper_release(void);
+
+/* Under the lock, after each use of the black hole: what it has opened is not the program's. */
+void helper_claim(void);
+
+/*
+ * The program wants the number @fd for a descriptor of its own: what is ours there moves. Not under
+ * the lock; waits for the helper.
+ */
+void helper_move(int fd);
+
+#endif

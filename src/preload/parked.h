@@ -1,0 +1,43 @@
+/* One parked socket, and the numbers that the program has for it. All under the lock. */
+#ifndef PRELOAD_PARKED_H
+#define PRELOAD_PARKED_H
+
+#include "helper.h"
+
+#define PARKED_FDS_MAX 8 /* numbers of one socket that are followed */
+
+struct parked {
+	struct worker_job job; /* first; its dial's fd is the socket that will take the place */
+	struct helper *helper;
+	uint64_t cookie; /* of the socket that waits */
+	int fds[PARKED_FDS_MAX];
+	size_t n_fds; /* none: the program has given it up, and the job is cancelled */
+	bool was_set; /* the program has set options since */
+	struct endpoint dst;
+	struct parked *next_free;
+	struct endpoint hops[DIAL_HOPS_MAX]; /* last: the page is seldom touched */
+};
+
+/* Zeroed but for the hops, holding the helper; NULL where there is no helper or no memory. */
+struct parked *parked_new(int *err);
+void parked_free(struct parked *p);
+
+/* @fd is one of its numbers now. */
+void parked_link(struct parked *p, int fd);
+
+/* Its numbers are the program's alone again; give_up: and the job is cancelled. */
+void parked_unlink(struct parked *p);
+void parked_give_up(struct parked *p);
+
+/* @fd is none of its numbers any more. Without one, the job is cancelled. */
+void parked_drop(struct parked *p, int fd);
+
+/*
+ * Drop the numbers that stand for another file by now. False where none is left.
+ */
+bool parked_revise(struct parked *p);
+
+/* What waits under that number, revised; or NULL. */
+struct parked *parked_find(int fd);
+
+#endif

@@ -1,0 +1,34 @@
+#include "tell.h"
+
+#include <base/errtext.h>
+#include <base/log.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+static void tell_failure(const struct endpoint *dst, const struct dial *d, int err)
+{
+	char text[512];
+
+	log_warn("%s[%d]: %s through %s: %s", program_invocation_short_name, (int)getpid(),
+	         ENDPOINT_TEXT(dst), d->proxy->label, dial_explain(d, err, text, sizeof(text)));
+}
+
+void tell_dial(const struct endpoint *dst, const struct dial *d, int err)
+{
+	if (err < 0)
+		tell_failure(dst, d, err);
+	else if (log_enabled(LOG_LEVEL_INFO))
+		log_info("%s[%d]: %s through %s: connected, after %lld ms",
+		         program_invocation_short_name, (int)getpid(), ENDPOINT_TEXT(dst),
+		         d->proxy->label, (long long)(d->report.ended_ms - d->report.began_ms));
+}
+
+void tell_blocking_way(const char *why, int err)
+{
+	static atomic_bool told;
+
+	if (!atomic_exchange(&told, true))
+		log_warn("%s[%d]: non-blocking connects wait for the proxy here: %s: %s",
+		         program_invocation_short_name, (int)getpid(), why, err_text(err));
+}
