@@ -49,8 +49,8 @@ int blackhole_park(struct blackhole *b, int fd, int family);
  * Leave @fd, an unconnected stream socket of @family, as one is whose connect() was refused:
  * POLLERR, and ECONNREFUSED from SO_ERROR, read or write, once. It becomes non-blocking.
  *
- * @mapped  an AF_INET6 socket that was connected to an IPv4 address before: Linux then loses what it
- *          sends to one of IPv6
+ * @mapped  an AF_INET6 socket that was connected to an IPv4 address before: Linux then loses what
+ *          it sends to one of IPv6
  *
  * Returns 0, or a negative errno: it is unconnected then.
  */

@@ -9,7 +9,13 @@
 #include <tunnel/dial.h>
 
 struct worker_job {
-	struct dial dial; /* dial_begin() said -EINPROGRESS of it */
+	struct dial dial;
+	/*
+	 * NULL: dial_begin() said -EINPROGRESS of the dial. Else it is called by the thread that
+	 * turns, and says how the dial began: -EINPROGRESS, 0, an error; or -EAGAIN, to be called
+	 * again in a moment.
+	 */
+	int (*start)(struct worker_job *job);
 	/*
 	 * Called once, by the thread that turns: 0, dial_step()'s error, or -ECANCELED, which
 	 * leaves the socket where it was (dial_abandon() is the owner's to call). The worker has

@@ -56,9 +56,20 @@ static void close_cores(void)
 	helper.spare_fd = -1;
 }
 
+/*
+ * To number a descriptor high makes the kernel's table grow, for which it waits a good while where
+ * there are threads: that is left to the helper then.
+ */
+static bool is_alone(void)
+{
+	const char *alone = dlsym(RTLD_DEFAULT, "__libc_single_threaded"); /* glibc 2.32 */
+
+	return alone && *alone;
+}
+
 static int open_cores(void)
 {
-	int floor = guard_floor();
+	int floor = is_alone() ? helper.floor : 0;
 	int err = worker_open(&helper.worker, &real_sys, floor);
 
 	if (err < 0)
@@ -103,7 +114,7 @@ static void move_core(int fd)
 
 		if (*cores[i] != fd)
 			continue;
-		high = real->fcntl(fd, F_DUPFD_CLOEXEC, guard_floor());
+		high = real->fcntl(fd, F_DUPFD_CLOEXEC, helper.floor);
 		if (high < 0)
 			return;
 		guard_claim(high, NULL);
@@ -116,7 +127,7 @@ static void move_core(int fd)
 /* Of a socket that is dialled, its entry names the job. */
 static void move_job(int fd, struct worker_job *job)
 {
-	int high = real->fcntl(fd, F_DUPFD_CLOEXEC, guard_floor());
+	int high = real->fcntl(fd, F_DUPFD_CLOEXEC, helper.floor);
 
 	if (high < 0)
 		return;
@@ -145,6 +156,21 @@ static void move_wanted(void)
 	lock_release(&g);
 }
 
+static void raise_cores(void)
+{
+	int high = real->fcntl(helper.spare_fd, F_DUPFD_CLOEXEC, helper.floor);
+	struct lock_guard g;
+
+	/* The table has grown; nobody had to wait for it under the lock. */
+	if (high >= 0)
+		real->close(high);
+	lock_take(&g, LOCK_PARKING);
+	for (size_t i = 0; i < N_CORES; i++)
+		if (*cores[i] >= 0 && *cores[i] < helper.floor)
+			move_core(*cores[i]);
+	lock_release(&g);
+}
+
 static void *run(void *arg)
 {
 	static atomic_bool imported;
@@ -152,6 +178,7 @@ static void *run(void *arg)
 
 	(void)arg;
 	prctl(PR_SET_NAME, NAME);
+	raise_cores();
 	if (!atomic_exchange(&imported, true))
 		epolls_import();
 	for (;;) {
@@ -208,6 +235,7 @@ static int start(void)
 
 	holds = 0;
 	helper.generation++;
+	helper.floor = guard_floor();
 	atomic_store(&wanted, -1);
 	guard_raise();
 	err = open_cores();
@@ -264,7 +292,9 @@ void helper_move(int fd)
 		none = -1;
 		nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
 	}
+	lock_take(&g, LOCK_PARKING);
 	worker_kick(&helper.worker);
+	lock_release(&g);
 	while (atomic_load_explicit(&wanted, memory_order_acquire) == fd)
 		nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
 	lock_take(&g, LOCK_PARKING);

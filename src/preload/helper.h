@@ -13,6 +13,7 @@ struct helper {
 	struct worker worker;
 	struct blackhole hole;
 	int spare_fd;        /* what it refers to does not matter: swaps make room with it */
+	int floor;           /* descriptors of ours are numbered from here on */
 	unsigned generation; /* of another one: all that was under way is gone */
 };
 

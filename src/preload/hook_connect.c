@@ -111,8 +111,9 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 		sockets_forget(fd);
 	if (note.state == SOCKET_FAILED && tell_failure(fd, sock.family, &note, &err))
 		return err;
-	/* Of a non-blocking connect() by name, past the proxy, that failed. */
-	if (note.state == SOCKET_CONNECTED && path_tcp_state(fd) == TCP_CLOSE)
+	/* One that failed past the proxy, by name; or was shut down while it was parked. */
+	if ((note.state == SOCKET_CONNECTED || note.state == SOCKET_CONNECTING) &&
+	    path_tcp_state(fd) == TCP_CLOSE)
 		sockets_forget(fd);
 	return connect_inet(fd, &sock, sa, len);
 }

@@ -5,6 +5,7 @@
  */
 #include "named.h"
 
+#include "options.h"
 #include "real.h"
 #include "resolve.h"
 #include "sockets.h"
@@ -79,7 +80,7 @@ static int connect_second(int fd, const struct endpoint *list, int n, const stru
 {
 	int flags = real->fcntl(fd, F_GETFL, 0), second, err;
 
-	second = swap_prepare(&real_sys, fd, AF_INET6, IPPROTO_TCP);
+	second = swap_prepare(&real_sys, fd, AF_INET6, IPPROTO_TCP, OPTIONS_ALL);
 	if (second < 0)
 		return second;
 	if (flags >= 0)

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -79,18 +81,59 @@ static const struct option {
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
-static void copy_option(const struct sys *sys, int from, int to, const struct option *o)
+/*
+ * What the options of an untouched socket are, asked once for each family. Where sysctls have
+ * changed them since, one is set that needn't be.
+ */
+struct untouched {
+	atomic_int state;
+	int8_t len[N_OPTIONS]; /* -1: it has none such */
+	char value[N_OPTIONS][OPTION_MAX];
+};
+
+enum { UNKNOWN, BEING_ASKED, KNOWN };
+
+/* @fd is untouched. NULL while another thread asks. */
+static const struct untouched *untouched(const struct sys *sys, int fd, int family)
 {
+	static struct untouched of_ipv4, of_ipv6;
+	struct untouched *u = family == AF_INET6 ? &of_ipv6 : &of_ipv4;
+	int unknown = UNKNOWN;
+
+	if (atomic_load_explicit(&u->state, memory_order_acquire) == KNOWN)
+		return u;
+	if (!atomic_compare_exchange_strong(&u->state, &unknown, BEING_ASKED))
+		return NULL;
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		socklen_t len = OPTION_MAX;
+
+		u->len[i] = -1;
+		if (sys->getsockopt(fd, options[i].level, options[i].name, u->value[i], &len) == 0)
+			u->len[i] = (int8_t)len;
+	}
+	atomic_store_explicit(&u->state, KNOWN, memory_order_release);
+	return u;
+}
+
+/*
+ * What the program left alone stays so: setting a buffer to its own size would fix it there.
+ *
+ * @u  may be NULL: both sockets are asked
+ */
+static void copy_option(const struct sys *sys, int from, int to, size_t i,
+                        const struct untouched *u)
+{
+	const struct option *o = &options[i];
 	char value[OPTION_MAX], fresh[OPTION_MAX];
 	socklen_t len = sizeof(value), fresh_len = sizeof(fresh);
 	int number;
 
+	if (u && u->len[i] < 0)
+		return;
 	if (sys->getsockopt(from, o->level, o->name, value, &len) < 0)
 		return;
-	/*
-	 * What the program left alone stays so: setting a buffer to its own size would fix it
-	 * there.
-	 */
+	if (u && len == (socklen_t)u->len[i] && memcmp(value, u->value[i], len) == 0)
+		return;
 	if (sys->getsockopt(to, o->level, o->name, fresh, &fresh_len) == 0 && len == fresh_len &&
 	    memcmp(value, fresh, len) == 0)
 		return;
@@ -130,15 +173,25 @@ static int domain(const struct sys *sys, int fd)
 	return family;
 }
 
-void options_copy(const struct sys *sys, int from, int to, int which)
+static void copy(const struct sys *sys, int from, int to, int which, const struct untouched *u)
 {
 	int family = domain(sys, to);
 
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		if (which & (options[i].kind == LIFTED ? OPTIONS_LIFTED : OPTIONS_PLAIN))
-			copy_option(sys, from, to, &options[i]);
+			copy_option(sys, from, to, i, u);
 	if ((which & OPTIONS_PLAIN) && domain(sys, from) != family)
 		copy_ip_fields(sys, from, to, family);
+}
+
+void options_copy(const struct sys *sys, int from, int to, int which)
+{
+	copy(sys, from, to, which, NULL);
+}
+
+void options_copy_to_new(const struct sys *sys, int from, int to, int which)
+{
+	copy(sys, from, to, which, untouched(sys, to, domain(sys, to)));
 }
 
 bool options_is_lifted(int level, int name)
@@ -165,14 +218,19 @@ static int set_number(const struct sys *sys, int fd, int level, int name, int va
 	return sys->setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+void options_read_lifted(const struct sys *sys, int fd, struct options_lifted *out)
+{
+	out->device_len = sizeof(out->device);
+	if (sys->getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, out->device, &out->device_len) < 0)
+		out->device_len = 0;
+	out->mark = number_of(sys, fd, SOL_SOCKET, SO_MARK);
+	out->user_timeout = number_of(sys, fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
+	out->syncnt = number_of(sys, fd, IPPROTO_TCP, TCP_SYNCNT);
+}
+
 int options_lift(const struct sys *sys, int fd, struct options_lifted *was)
 {
-	was->device_len = sizeof(was->device);
-	if (sys->getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, was->device, &was->device_len) < 0)
-		was->device_len = 0;
-	was->mark = number_of(sys, fd, SOL_SOCKET, SO_MARK);
-	was->user_timeout = number_of(sys, fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
-	was->syncnt = number_of(sys, fd, IPPROTO_TCP, TCP_SYNCNT);
+	options_read_lifted(sys, fd, was);
 	if (was->device_len > 0 && sys->setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0) < 0)
 		return -EPERM;
 	if (was->mark != 0 && set_number(sys, fd, SOL_SOCKET, SO_MARK, 0) < 0) {

@@ -21,6 +21,9 @@ enum {
 /* Set on @to what the program set on @from. What the kernel refuses is left as it is. */
 void options_copy(const struct sys *sys, int from, int to, int which);
 
+/* The same, of a new @to, for half the calls: what its options are is known. */
+void options_copy_to_new(const struct sys *sys, int from, int to, int which);
+
 struct options_lifted {
 	char device[16]; /* IFNAMSIZ */
 	socklen_t device_len;
@@ -33,6 +36,7 @@ struct options_lifted {
  */
 int options_lift(const struct sys *sys, int fd, struct options_lifted *was);
 void options_restore(const struct sys *sys, int fd, const struct options_lifted *was);
+void options_read_lifted(const struct sys *sys, int fd, struct options_lifted *out);
 
 bool options_is_lifted(int level, int name);
 

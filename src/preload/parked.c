@@ -26,15 +26,26 @@ static struct parked *unused;
 static size_t live;
 static unsigned generation; /* the helper's: those of another one are nobody's */
 
+static void put_pieces(struct block *b)
+{
+	for (size_t i = BLOCK_PIECES; i-- > 0;) {
+		b->pieces[i].next_free = unused;
+		unused = &b->pieces[i];
+	}
+}
+
+/* Nothing is alive. One block is kept: connects seldom come alone. */
 static void free_blocks(void)
 {
-	while (blocks) {
+	unused = NULL;
+	while (blocks && blocks->next) {
 		struct block *b = blocks;
 
 		blocks = b->next;
 		munmap(b, sizeof(*b));
 	}
-	unused = NULL;
+	if (blocks)
+		put_pieces(blocks);
 	live = 0;
 }
 
@@ -47,10 +58,7 @@ static bool add_block(void)
 		return false;
 	b->next = blocks;
 	blocks = b;
-	for (size_t i = BLOCK_PIECES; i-- > 0;) {
-		b->pieces[i].next_free = unused;
-		unused = &b->pieces[i];
-	}
+	put_pieces(b);
 	return true;
 }
 
@@ -73,6 +81,7 @@ struct parked *parked_new(int *err)
 	unused = p->next_free;
 	live++;
 	memset(p, 0, offsetof(struct parked, hops));
+	p->job.dial.fd = -1;
 	p->helper = h;
 	return p;
 }
@@ -82,7 +91,7 @@ void parked_free(struct parked *p)
 	p->next_free = unused;
 	unused = p;
 	helper_release();
-	if (--live == 0)
+	if (--live == 0 && blocks->next)
 		free_blocks();
 }
 

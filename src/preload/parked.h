@@ -3,15 +3,22 @@
 #define PRELOAD_PARKED_H
 
 #include "helper.h"
+#include "options.h"
+#include "path.h"
 
 #define PARKED_FDS_MAX 8 /* numbers of one socket that are followed */
 
 struct parked {
-	struct worker_job job; /* first; its dial's fd is the socket that will take the place */
+	struct worker_job
+		job; /* first; its dial's fd is the socket that will take the place, or -1 */
 	struct helper *helper;
 	uint64_t cookie; /* of the socket that waits */
 	int fds[PARKED_FDS_MAX];
-	size_t n_fds; /* none: the program has given it up, and the job is cancelled */
+	size_t n_fds;            /* none: the program has given it up, and the job is cancelled */
+	struct path_socket sock; /* what the program's is */
+	struct options_lifted lifted; /* from the one that waits, for the one that is dialled */
+	struct sockaddr_in6 bound;    /* where bind() has put it; AF_INET too */
+	bool is_bound;
 	bool was_set; /* the program has set options since */
 	struct endpoint dst;
 	struct parked *next_free;

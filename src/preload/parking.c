@@ -1,8 +1,7 @@
 /*
- * How it works: a socket like the program's is made and brought on its way, the program's own is
- * parked, and both are handed to the helper. When the helper is done, the program's socket is
- * looked at: where it is still the one that was parked, and still waiting, the other one takes its
- * place. All of that but the handshake is done under the lock.
+ * How it works: the program's socket is parked, and handed to the helper, which makes another one
+ * like it and brings that through the proxy. When it is done, the program's is looked at: where it
+ * is still the one that was parked, and still waiting, the other one takes its place.
  *
  * Where the program's own can't be parked, a stand-in is parked in its place, and the program's own
  * is dialled: it was bound to a device, from which only the privileged may free it, or its blocking
@@ -26,6 +25,11 @@
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <time.h>
+
+/* How long a call waits for the helper to make a socket. */
+#define MOMENT_NS    50000
+#define MOMENT_TRIES 100
 
 static void close_dialled(struct parked *p)
 {
@@ -36,15 +40,20 @@ static void close_dialled(struct parked *p)
 	p->job.dial.fd = -1;
 }
 
-/* Out of the way of the program's descriptors, and not the program's to close. */
-static int claim_dialled(struct parked *p, int fd)
+/* Under the lock. Out of the way of the program's descriptors, and not the program's to close. */
+static void claim_dialled(struct parked *p, int fd)
 {
-	fd = sys_raise(&real_sys, fd, guard_floor());
-	if (fd < 0)
-		return fd;
 	guard_claim(fd, &p->job);
 	p->job.dial.fd = fd;
-	return 0;
+}
+
+/* The options that are lifted from @fd, which waits, as they were, or as they were set since. */
+static void give_back_lifted(struct parked *p, int fd)
+{
+	if (p->job.dial.fd >= 0)
+		options_copy(&real_sys, p->job.dial.fd, fd, OPTIONS_LIFTED);
+	else
+		options_restore(&real_sys, fd, &p->lifted);
 }
 
 static int family_of(int fd)
@@ -53,6 +62,19 @@ static int family_of(int fd)
 
 	real->getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &(socklen_t){ sizeof(family) });
 	return family;
+}
+
+/* The family that the program takes the socket for; and whether @fd has to be shown as of it. */
+static int own_family(const struct path_socket *sock)
+{
+	return sock->shown_family ? sock->shown_family : sock->family;
+}
+
+static int shown_family(const struct parked *p, int fd)
+{
+	int own = own_family(&p->sock);
+
+	return family_of(fd) == own ? 0 : own;
 }
 
 /*
@@ -80,102 +102,115 @@ static bool was_mapped(const struct parked *p)
 	return false;
 }
 
-static void note_failure(int fd, int err)
-{
-	struct socket_note note;
-
-	sockets_find(fd, &note);
-	note.state = SOCKET_FAILED;
-	note.err = err;
-	sockets_note(fd, &note);
-}
-
 /*
  * The socket that was dialled becomes one whose connect() was refused, and is put in place. SO_ERROR
- * and connect() say what @err says (hook_sockopt.c); to all else it was refused.
+ * and connect() say what @why says (hook_sockopt.c); to all else it was refused. Returns 0 or a
+ * negative errno, with nothing changed.
  */
-static void take_place_failed(struct parked *p, int err)
+static int take_place_refused(struct parked *p, int why)
 {
-	int fd = p->job.dial.fd;
+	int fd = p->job.dial.fd, err;
 	struct options_lifted was;
 
-	if (options_lift(&real_sys, fd, &was) == 0) {
-		blackhole_refuse(&p->helper->hole, fd, family_of(fd), was_mapped(p));
-		options_restore(&real_sys, fd, &was);
-		note_failure(fd, err);
-		take_place(p);
-		return;
-	}
-	/* The stand-in stays. */
-	fd = p->fds[0];
-	dial_dissolve(&real_sys, fd);
-	blackhole_refuse(&p->helper->hole, fd, family_of(fd), false);
-	options_copy(&real_sys, p->job.dial.fd, fd, OPTIONS_LIFTED);
-	note_failure(fd, err);
-	parked_unlink(p);
-	close_dialled(p);
+	if (fd < 0)
+		return -EBADF;
+	err = options_lift(&real_sys, fd, &was);
+	if (err < 0)
+		return err;
+	err = blackhole_refuse(&p->helper->hole, fd, family_of(fd), was_mapped(p));
+	helper_claim();
+	options_restore(&real_sys, fd, &was);
+	if (err < 0)
+		return err;
+	sockets_move(p->cookie, fd, shown_family(p, fd));
+	sockets_fail(fd, why);
+	take_place(p);
+	return 0;
 }
 
-/* Returns whether the program has been told. */
-static bool conclude(struct parked *p, int err)
+/* There is none to be put in place: for a moment, others can see that this one was shut down. */
+static void refuse_in_place(struct parked *p, int why)
 {
-	int dialled = p->job.dial.fd;
+	int fd = p->fds[0];
 
-	if (err == -ECANCELED || !parked_revise(p))
+	sockets_fail(fd, why);
+	dial_dissolve(&real_sys, fd);
+	blackhole_refuse(&p->helper->hole, fd, family_of(fd), false);
+	helper_claim();
+	give_back_lifted(p, fd);
+	parked_unlink(p);
+}
+
+/* Under the lock. Does anybody wait for the outcome? */
+static bool is_awaited(struct parked *p)
+{
+	if (!parked_revise(p))
 		return false;
+	if (path_tcp_state(p->fds[0]) == TCP_SYN_SENT)
+		return true;
 	/* It was shut down, or the kernel has given it up. */
-	if (path_tcp_state(p->fds[0]) != TCP_SYN_SENT) {
-		options_copy(&real_sys, dialled, p->fds[0], OPTIONS_LIFTED);
-		parked_unlink(p);
-		return false;
-	}
-	if (p->was_set)
-		options_copy(&real_sys, p->fds[0], dialled, OPTIONS_PLAIN);
-	if (err < 0)
-		take_place_failed(p, err);
-	else
+	give_back_lifted(p, p->fds[0]);
+	parked_unlink(p);
+	return false;
+}
+
+/* Under the lock. */
+static void conclude(struct parked *p, int err)
+{
+	int fd = p->job.dial.fd;
+
+	if (!is_awaited(p))
+		return;
+	if (p->was_set && fd >= 0)
+		options_copy(&real_sys, p->fds[0], fd, OPTIONS_PLAIN);
+	if (err < 0) {
+		if (take_place_refused(p, err) < 0)
+			refuse_in_place(p, err);
+	} else {
+		sockets_move(p->cookie, fd, shown_family(p, fd));
 		take_place(p);
-	return true;
+	}
 }
 
 static void done(struct worker_job *job, int err)
 {
 	struct parked *p = (struct parked *)job;
 	struct lock_guard g;
-	bool told;
+	bool awaited;
 
 	lock_take(&g, LOCK_PARKING);
-	told = conclude(p, err);
+	awaited = err != -ECANCELED && is_awaited(p);
 	lock_release(&g);
-	if (told)
-		tell_dial(&p->dst, &job->dial, err);
-	if (job->dial.proxy && !job->dial.report.reached && err != -ECANCELED)
+	if (err == -ECANCELED)
+		dial_leave(&job->dial);
+	else if (job->dial.proxy && !job->dial.report.reached)
 		session_hops_stale();
+	/* Before the program knows: it may end with the knowledge. */
+	if (awaited)
+		tell_dial(&p->dst, &job->dial, err);
 	lock_take(&g, LOCK_PARKING);
+	if (awaited)
+		conclude(p, err);
 	close_dialled(p);
 	parked_free(p);
 	lock_release(&g);
 }
 
-/* Which number would a connection of its own have? As bind() said. */
-static int bind_alike(int fd, int to, int family)
+/* A connection from where the program has put its socket. Both have that place for a while. */
+static int bind_alike(const struct parked *p, int fd, int to, int family)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct endpoint ep;
 	int reuse = path_option(fd, SOL_SOCKET, SO_REUSEADDR, 0), r;
+	struct sockaddr_storage ss;
+	struct endpoint ep;
+	socklen_t len;
 
-	if (real->getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss, len) < 0)
+	if (endpoint_from_sockaddr(&ep, (const struct sockaddr *)&p->bound, sizeof(p->bound)) < 0)
 		return -EAFNOSUPPORT;
-	if (ep.port == 0 && endpoint_is_unspecified(&ep))
-		return 0;
 	len = endpoint_to_sockaddr(&ep, family, &ss);
 	if (len == 0)
 		return -EAFNOSUPPORT;
 	if (ep.port == 0)
 		real->setsockopt(to, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
-	/* Both have it for a while, and connect to different places. */
 	real->setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	real->setsockopt(to, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	r = real->bind(to, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
@@ -185,38 +220,79 @@ static int bind_alike(int fd, int to, int family)
 }
 
 /* AF_INET6 wherever the program's is, so that its options work later on. */
-static int second_family(const struct parked *p, int fd, const struct path_socket *sock)
+static int second_family(const struct parked *p, int fd)
 {
-	int own = sock->shown_family ? sock->shown_family : sock->family;
-	bool v6only = sock->family == AF_INET6 && path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	int own = own_family(&p->sock);
+	bool v6only = p->sock.family == AF_INET6 && path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 
 	return dial_can_reach(&p->job.dial, own, v6only) ? own : dial_family(&p->job.dial);
 }
 
-static int make_dialled(struct parked *p, int fd, const struct path_socket *sock)
+/* A socket like @fd, the program's. Returns it or a negative errno. */
+static int make_second(const struct parked *p, int fd)
 {
-	int family = second_family(p, fd, sock);
-	int second = swap_prepare(&real_sys, fd, family, sock->protocol), err;
+	int family = second_family(p, fd), err = 0;
+	int second = swap_prepare(&real_sys, fd, family, p->sock.protocol, OPTIONS_PLAIN);
 
 	if (second < 0)
 		return second;
+	second = sys_raise(&real_sys, second, p->helper->floor);
+	options_restore(&real_sys, second, &p->lifted);
 	real->fcntl(second, F_SETFL, O_NONBLOCK);
-	err = bind_alike(fd, second, family);
+	if (p->is_bound)
+		err = bind_alike(p, fd, second, family);
 	if (err == 0)
-		return claim_dialled(p, second);
+		return second;
 	real->close(second);
 	return err;
 }
 
-/* What it will be connected to, for getpeername(); it is noted now, since it takes memory. */
-static void note_peer(int dialled, const struct path_socket *sock, const struct sockaddr *sa)
+/*
+ * Called by the helper: bring another socket on its way. Where there are no descriptors left, those
+ * under way that end will leave some.
+ */
+static int start(struct worker_job *job)
 {
-	int own = sock->shown_family ? sock->shown_family : sock->family;
-	struct socket_note note = { .state = SOCKET_CONNECTED,
-		                    .shown_family = family_of(dialled) == own ? 0 : own };
+	struct parked *p = (struct parked *)job;
+	struct lock_guard g;
+	int fd, second;
+
+	lock_take(&g, LOCK_PARKING);
+	fd = p->n_fds > 0 ? p->fds[0] : -1;
+	lock_release(&g);
+	if (fd < 0)
+		return -ECANCELED;
+	second = make_second(p, fd);
+	if ((second == -EMFILE || second == -ENFILE) && clock_ms() < job->dial.deadline_ms)
+		return -EAGAIN;
+	if (second < 0)
+		return second;
+	lock_take(&g, LOCK_PARKING);
+	claim_dialled(p, second);
+	lock_release(&g);
+	return dial_begin(&job->dial, second, &p->dst);
+}
+
+/* What it will be connected to, for getpeername(). */
+static void note_peer(int fd, const struct path_socket *sock, const struct sockaddr *sa)
+{
+	struct socket_note note = { .state = SOCKET_CONNECTING,
+		                    .shown_family = sock->shown_family };
 
 	if (sockets_set_peer(&note, sa))
-		sockets_note(dialled, &note);
+		sockets_note(fd, &note);
+	/* The helper will want them, and is to open nothing. */
+	session_names();
+}
+
+static void read_bound(struct parked *p, int fd)
+{
+	socklen_t len = sizeof(p->bound);
+	struct endpoint ep;
+
+	p->is_bound = real->getsockname(fd, (struct sockaddr *)&p->bound, &len) == 0 &&
+	              endpoint_from_sockaddr(&ep, (struct sockaddr *)&p->bound, len) == 0 &&
+	              (ep.port != 0 || !endpoint_is_unspecified(&ep));
 }
 
 /* Is that the kernel's word on the way to the black hole, rather than on the program's socket? */
@@ -230,43 +306,43 @@ static bool is_no_way(int err)
 /* Under the lock: @fd waits. */
 static void link_parked(struct parked *p, int fd)
 {
+	int fds[PARKED_FDS_MAX];
 	size_t n;
 
 	p->cookie = sockets_cookie(fd);
-	n = swap_find(fd, p->cookie, p->fds, PARKED_FDS_MAX);
+	n = swap_find(fd, p->cookie, fds, PARKED_FDS_MAX);
 	for (size_t i = 0; i < n; i++)
-		parked_link(p, p->fds[i]);
+		parked_link(p, fds[i]);
 }
 
 /* Under the lock: the program's own socket is parked. */
-static int park(struct parked *p, int fd, int family)
+static int park(struct parked *p, int fd)
 {
-	struct options_lifted was;
-	int err = options_lift(&real_sys, fd, &was);
+	int err = options_lift(&real_sys, fd, &p->lifted);
 
 	if (err < 0)
 		return err;
-	err = blackhole_park(&p->helper->hole, fd, family);
+	read_bound(p, fd);
+	err = blackhole_park(&p->helper->hole, fd, p->sock.family);
 	helper_claim();
 	if (err == -EINPROGRESS)
 		link_parked(p, fd);
 	else
-		options_restore(&real_sys, fd, &was);
+		options_restore(&real_sys, fd, &p->lifted);
 	return err;
 }
 
 /* A parked socket with the plain options of @fd. */
-static int make_stand_in(struct parked *p, int fd, int family, int protocol)
+static int make_stand_in(struct parked *p, int fd)
 {
-	int to = real->socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
-	struct options_lifted none;
+	int to = swap_prepare(&real_sys, fd, p->sock.family, p->sock.protocol, OPTIONS_PLAIN);
 	int err;
 
 	if (to < 0)
-		return -errno;
-	options_copy(&real_sys, fd, to, OPTIONS_PLAIN);
-	options_lift(&real_sys, to, &none);
-	err = blackhole_park(&p->helper->hole, to, family);
+		return to;
+	real->fcntl(to, F_SETFL, O_NONBLOCK);
+	options_lift(&real_sys, to, &p->lifted);
+	err = blackhole_park(&p->helper->hole, to, p->sock.family);
 	helper_claim();
 	if (err == -EINPROGRESS)
 		return to;
@@ -275,22 +351,21 @@ static int make_stand_in(struct parked *p, int fd, int family, int protocol)
 }
 
 /* Under the lock: a stand-in is parked under the program's numbers, and the program's own is ours. */
-static int displace(struct parked *p, int fd, const struct path_socket *sock)
+static int displace(struct parked *p, int fd)
 {
-	int stand_in = make_stand_in(p, fd, sock->family, sock->protocol), own, err;
+	int stand_in = make_stand_in(p, fd), own, err;
 	int fds[PARKED_FDS_MAX];
 	size_t n;
 
 	if (stand_in < 0)
 		return stand_in;
-	own = real->fcntl(fd, F_DUPFD_CLOEXEC, guard_floor());
+	own = real->fcntl(fd, F_DUPFD_CLOEXEC, p->helper->floor);
 	if (own < 0) {
 		err = -errno;
 		real->close(stand_in);
 		return err;
 	}
-	guard_claim(own, &p->job);
-	p->job.dial.fd = own;
+	claim_dialled(p, own);
 	n = swap_find(fd, sockets_cookie(fd), fds, PARKED_FDS_MAX);
 	err = swap_place(&real_sys, fds, n, stand_in, -1);
 	real->close(stand_in);
@@ -301,21 +376,17 @@ static int displace(struct parked *p, int fd, const struct path_socket *sock)
 	return err;
 }
 
-static struct parked *begin(const struct parking_aim *aim)
+/* Under the lock. */
+static struct parked *begin(const struct path_socket *sock, const struct parking_aim *aim, int *err)
 {
-	struct lock_guard g;
-	struct parked *p;
-	int err = 0;
+	struct parked *p = parked_new(err);
 
-	lock_take(&g, LOCK_PARKING);
-	p = parked_new(&err);
-	lock_release(&g);
-	if (!p) {
-		tell_blocking_way("there can be no helper", err);
+	if (!p)
 		return NULL;
-	}
+	p->sock = *sock;
 	p->dst = *aim->dst;
 	memcpy(p->hops, aim->hops, aim->n_hops * sizeof(p->hops[0]));
+	p->job.start = start;
 	p->job.done = done;
 	p->job.dial = (struct dial){
 		.sys = &real_sys,
@@ -324,18 +395,9 @@ static struct parked *begin(const struct parking_aim *aim)
 		.n_hops = aim->n_hops,
 		.deadline_ms = aim->deadline_ms,
 		.fd = -1,
+		.report = { .code = -1 },
 	};
 	return p;
-}
-
-static void give_up(struct parked *p)
-{
-	struct lock_guard g;
-
-	lock_take(&g, LOCK_PARKING);
-	close_dialled(p);
-	parked_free(p);
-	lock_release(&g);
 }
 
 static bool is_bound_to_device(int fd)
@@ -346,90 +408,76 @@ static bool is_bound_to_device(int fd)
 	return real->getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) == 0 && len > 0;
 }
 
-/* A second socket is dialled, the program's own is parked. */
-static int set_off(struct parked *p, int fd, const struct path_socket *sock,
-                   const struct sockaddr *sa)
+/* Under the lock. The program's own socket is dialled, while a stand-in waits for it. */
+static int displace_and_dial(struct parked *p, int fd)
 {
-	struct lock_guard g;
-	int err;
+	int err = displace(p, fd);
 
-	lock_take(&g, LOCK_PARKING);
-	err = make_dialled(p, fd, sock);
-	lock_release(&g);
-	if (err < 0) {
-		tell_blocking_way("no second socket can be made", err);
-		return PARKING_UNABLE;
-	}
-	note_peer(p->job.dial.fd, sock, sa);
-	err = dial_begin(&p->job.dial, p->job.dial.fd, &p->dst);
-	if (err != -EINPROGRESS) {
-		tell_dial(&p->dst, &p->job.dial, err);
+	if (err < 0)
 		return err;
-	}
-	lock_take(&g, LOCK_PARKING);
-	err = park(p, fd, sock->family);
-	if (err == -EINPROGRESS)
-		worker_add(&p->helper->worker, &p->job);
-	lock_release(&g);
-	if (!is_no_way(err))
-		return err;
-	tell_blocking_way("a socket can't be parked", err);
-	return PARKING_UNABLE;
-}
-
-/* The program's own socket is dialled, while a stand-in waits for it. */
-static int set_off_displaced(struct parked *p, int fd, const struct path_socket *sock,
-                             const struct sockaddr *sa)
-{
-	struct lock_guard g;
-	int err;
-
-	note_peer(fd, sock, sa);
-	lock_take(&g, LOCK_PARKING);
-	err = displace(p, fd, sock);
-	if (err < 0) {
-		lock_release(&g);
-		tell_blocking_way("no second socket can be parked", err);
-		return PARKING_UNABLE;
-	}
+	p->job.start = NULL;
 	err = dial_begin(&p->job.dial, p->job.dial.fd, &p->dst);
-	if (err == -EINPROGRESS)
-		worker_add(&p->helper->worker, &p->job);
-	else
-		take_place(p);
-	lock_release(&g);
 	if (err != -EINPROGRESS)
-		tell_dial(&p->dst, &p->job.dial, err);
+		take_place(p);
 	return err;
 }
 
 int parking_connect(int fd, const struct path_socket *sock, const struct parking_aim *aim,
                     const struct sockaddr *sa)
 {
-	struct parked *p = begin(aim);
-	int err;
+	bool displaced = is_bound_to_device(fd);
+	int err = -EAGAIN;
+	struct lock_guard g;
+	struct parked *p;
 
-	if (!p)
-		return PARKING_UNABLE;
-	err = is_bound_to_device(fd) ? set_off_displaced(p, fd, sock, sa)
-	                             : set_off(p, fd, sock, sa);
-	if (err != -EINPROGRESS)
-		give_up(p);
-	return err;
+	note_peer(fd, sock, sa);
+	lock_take(&g, LOCK_PARKING);
+	p = begin(sock, aim, &err);
+	if (p) {
+		err = displaced ? displace_and_dial(p, fd) : park(p, fd);
+		if (err == -EINPROGRESS)
+			worker_add(&p->helper->worker, &p->job);
+		else
+			parked_free(p);
+	}
+	lock_release(&g);
+	if (err == -EINPROGRESS)
+		return err;
+	sockets_forget(fd);
+	if (p && !is_no_way(err))
+		return err;
+	tell_blocking_way(p ? "a socket can't be parked" : "there can be no helper", err);
+	return PARKING_UNABLE;
 }
 
 /* Under the lock: not the program's own is dialled, which is of no more use, but @second. */
 static int exchange_dialled(struct parked *p, int second)
 {
-	int fd = real->fcntl(second, F_DUPFD_CLOEXEC, guard_floor()), err = -errno;
+	int fd = real->fcntl(second, F_DUPFD_CLOEXEC, p->helper->floor), err = -errno;
 
 	if (fd < 0) {
 		take_place(p);
 		return err;
 	}
 	close_dialled(p);
-	guard_claim(fd, &p->job);
-	p->job.dial.fd = fd;
+	claim_dialled(p, fd);
+	return 0;
+}
+
+static int carry_on(struct parked *p, int fd, const struct dial *d, int second)
+{
+	int err = displace(p, fd), own;
+
+	if (err == 0 && second >= 0)
+		err = exchange_dialled(p, second);
+	if (err < 0)
+		return err;
+	own = p->job.dial.fd;
+	p->job.start = NULL;
+	p->job.dial = *d;
+	p->job.dial.hops = p->hops;
+	p->job.dial.fd = own;
+	worker_add(&p->helper->worker, &p->job);
 	return 0;
 }
 
@@ -441,28 +489,22 @@ bool parking_carry_on(int fd, const struct path_socket *sock, const struct dial 
 		                         .n_hops = d->n_hops,
 		                         .dst = dst,
 		                         .deadline_ms = d->deadline_ms };
-	struct parked *p = begin(&aim);
 	struct lock_guard g;
-	int err, own;
+	struct parked *p;
+	int err = 0;
 
-	if (!p)
-		return false;
-	note_peer(second < 0 ? fd : second, sock, sa);
 	lock_take(&g, LOCK_PARKING);
-	err = displace(p, fd, sock);
-	if (err == 0 && second >= 0)
-		err = exchange_dialled(p, second);
-	if (err == 0) {
-		own = p->job.dial.fd;
-		p->job.dial = *d;
-		p->job.dial.hops = p->hops;
-		p->job.dial.fd = own;
-		worker_add(&p->helper->worker, &p->job);
+	p = begin(sock, &aim, &err);
+	if (p) {
+		err = carry_on(p, fd, d, second);
+		if (err < 0)
+			parked_free(p);
 	}
 	lock_release(&g);
-	if (err < 0)
-		give_up(p);
-	return err == 0;
+	if (!p || err < 0)
+		return false;
+	note_peer(fd, sock, sa);
+	return true;
 }
 
 /* How a connect() ended that was waited for. */
@@ -530,7 +572,7 @@ void parking_dissolve(int fd)
 	lock_take(&g, LOCK_PARKING);
 	p = parked_find(fd);
 	if (p) {
-		options_copy(&real_sys, p->job.dial.fd, fd, OPTIONS_LIFTED);
+		give_back_lifted(p, fd);
 		parked_give_up(p);
 	}
 	lock_release(&g);
@@ -550,15 +592,46 @@ static struct parked *take_parked(int fd, struct lock_guard *g)
 	return p;
 }
 
+/*
+ * Like take_parked(), of one whose other socket is there. The helper makes it in a moment, but for
+ * want of descriptors: NULL then.
+ *
+ * @is_parked  at all
+ */
+static struct parked *take_dialled(int fd, struct lock_guard *g, bool *is_parked)
+{
+	struct parked *p = take_parked(fd, g);
+
+	for (int i = 0; p && p->job.dial.fd < 0 && i < MOMENT_TRIES; i++) {
+		lock_release(g);
+		nanosleep(&(struct timespec){ .tv_nsec = MOMENT_NS }, NULL);
+		p = take_parked(fd, g);
+	}
+	*is_parked = p != NULL;
+	if (p && p->job.dial.fd < 0) {
+		lock_release(g);
+		return NULL;
+	}
+	return p;
+}
+
+/* Of a call that can't be made where it is parked. */
+static bool out_of_memory(bool is_parked, int *r)
+{
+	errno = ENOBUFS;
+	*r = -1;
+	return is_parked;
+}
+
 bool parking_setsockopt(int fd, int level, int name, const void *val, socklen_t len, int *r)
 {
+	bool lifted = options_is_lifted(level, name), is_parked = false;
 	struct lock_guard g;
-	struct parked *p = take_parked(fd, &g);
+	struct parked *p = lifted ? take_dialled(fd, &g, &is_parked) : take_parked(fd, &g);
 
 	if (!p)
-		return false;
-	*r = real->setsockopt(options_is_lifted(level, name) ? p->job.dial.fd : fd, level, name,
-	                      val, len);
+		return out_of_memory(is_parked, r);
+	*r = real->setsockopt(lifted ? p->job.dial.fd : fd, level, name, val, len);
 	p->was_set = true;
 	lock_release(&g);
 	return true;
@@ -568,29 +641,41 @@ bool parking_getsockopt(int fd, int level, int name, void *val, socklen_t *len, 
 {
 	struct lock_guard g;
 	struct parked *p;
+	bool is_parked;
 
 	if (!options_is_lifted(level, name))
 		return false;
-	p = take_parked(fd, &g);
+	p = take_dialled(fd, &g, &is_parked);
 	if (!p)
-		return false;
+		return out_of_memory(is_parked, r);
 	*r = real->getsockopt(p->job.dial.fd, level, name, val, len);
 	lock_release(&g);
 	return true;
 }
 
+/* One that has no address yet, or one of another family, has nothing to show. */
+static bool is_presentable(int fd, int like)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint ep;
+
+	return family_of(fd) == family_of(like) &&
+	       real->getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	       endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss, len) == 0 && ep.port != 0;
+}
+
 bool parking_getsockname(int fd, struct sockaddr *sa, socklen_t *len, int *r)
 {
+	bool is_parked, presentable;
 	struct lock_guard g;
-	struct parked *p = take_parked(fd, &g);
-	bool alike;
+	struct parked *p = take_dialled(fd, &g, &is_parked);
 
 	if (!p)
 		return false;
-	/* One of another family has nothing to show before it is in place. */
-	alike = family_of(p->job.dial.fd) == family_of(fd);
-	if (alike)
+	presentable = is_presentable(p->job.dial.fd, fd);
+	if (presentable)
 		*r = real->getsockname(p->job.dial.fd, sa, len);
 	lock_release(&g);
-	return alike;
+	return presentable;
 }

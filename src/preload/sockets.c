@@ -100,6 +100,15 @@ static struct entry *entry_find(uint64_t cookie)
 	return e;
 }
 
+static void note_of(const struct entry *e, struct socket_note *out)
+{
+	*out = (struct socket_note){ .state = (enum socket_state)e->state,
+		                     .shown_family = e->shown_family,
+		                     .err = e->err,
+		                     .peer_len = e->peer_len };
+	memcpy(&out->peer, &e->peer, e->peer_len);
+}
+
 static void mark_alive(int fd)
 {
 	uint64_t cookie = sockets_cookie(fd);
@@ -186,6 +195,48 @@ static void note_for_heirs(uint64_t cookie, const struct socket_note *note)
 	peers_note(t, cookie, &p);
 }
 
+void sockets_move(uint64_t cookie, int fd, int shown_family)
+{
+	uint64_t now = sockets_cookie(fd);
+	struct socket_note note;
+	struct lock_guard g;
+	struct entry *e;
+
+	table_take(&g);
+	e = now ? entry_find(cookie) : NULL;
+	if (e) {
+		HASH_DEL(entries, e);
+		e->cookie = now;
+		e->state = SOCKET_CONNECTED;
+		e->shown_family = (int8_t)shown_family;
+		HASH_ADD(hh, entries, cookie, sizeof(e->cookie), e);
+		if (!e->hh.tbl) {
+			free(e);
+			e = NULL;
+		}
+	}
+	if (e)
+		note_of(e, &note);
+	table_release(&g);
+	if (e)
+		note_for_heirs(now, &note);
+}
+
+void sockets_fail(int fd, int err)
+{
+	uint64_t cookie = sockets_cookie(fd);
+	struct lock_guard g;
+	struct entry *e;
+
+	table_take(&g);
+	e = cookie ? entry_find(cookie) : NULL;
+	if (e) {
+		e->state = SOCKET_FAILED;
+		e->err = err;
+	}
+	table_release(&g);
+}
+
 void sockets_note(int fd, const struct socket_note *note)
 {
 	uint64_t cookie = sockets_cookie(fd);
@@ -227,13 +278,8 @@ bool sockets_find(int fd, struct socket_note *out)
 		return false;
 	table_take(&g);
 	e = entry_find(cookie);
-	if (e) {
-		*out = (struct socket_note){ .state = (enum socket_state)e->state,
-			                     .shown_family = e->shown_family,
-			                     .err = e->err,
-			                     .peer_len = e->peer_len };
-		memcpy(&out->peer, &e->peer, e->peer_len);
-	}
+	if (e)
+		note_of(e, out);
 	table_release(&g);
 	return e != NULL;
 }

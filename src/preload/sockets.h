@@ -11,6 +11,8 @@
 
 enum socket_state {
 	SOCKET_IDLE, /* nothing is known, or nothing but that it was swapped */
+	/* Parked, until another socket is connected to ->peer, and takes its place. */
+	SOCKET_CONNECTING,
 	/* Connected, or about to be, by another address than the program gave, which is ->peer. */
 	SOCKET_CONNECTED,
 	/* Its connect() failed in ->err, which is still to be told; the kernel has another word. */
@@ -49,6 +51,17 @@ bool sockets_find(int fd, struct socket_note *out);
  * program of the session, which then handed the socket over? What it noted is then known here too.
  */
 bool sockets_inherit(int fd, struct socket_note *out);
+
+/*
+ * The socket with that cookie was SOCKET_CONNECTING; @fd, which is connected, takes its place.
+ * Allocates nothing, as a rule.
+ *
+ * @shown_family  as in struct socket_note
+ */
+void sockets_move(uint64_t cookie, int fd, int shown_family);
+
+/* @fd's connect() failed in @err. */
+void sockets_fail(int fd, int err);
 
 /* @fd is unconnected again. That it was swapped stays known. */
 void sockets_forget(int fd);

@@ -13,15 +13,24 @@
 
 #define PLACES_MAX 64 /* numbers of one socket that are followed */
 
-int swap_prepare(const struct sys *sys, int fd, int family, int protocol)
+/* The system's default may be another one than the program's choice. IPv4 has no such choice. */
+static void copy_v6only(const struct sys *sys, int from, int to)
+{
+	int v6only = 0;
+
+	sys->getsockopt(from, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &(socklen_t){ sizeof(v6only) });
+	sys->setsockopt(to, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
+}
+
+int swap_prepare(const struct sys *sys, int fd, int family, int protocol, int which)
 {
 	int to = sys->socket(family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 
 	if (to < 0)
 		return -errno;
 	if (family == AF_INET6)
-		sys->setsockopt(to, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
-	options_copy(sys, fd, to, OPTIONS_ALL);
+		copy_v6only(sys, fd, to);
+	options_copy_to_new(sys, fd, to, which);
 	return to;
 }
 

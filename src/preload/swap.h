@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 /*
- * A new stream socket of @family with the options that the program set on @fd, close-on-exec,
- * blocking. Returns the descriptor or a negative errno.
+ * A new stream socket of @family with the options that the program set on @fd (@which: options.h),
+ * close-on-exec, blocking. Returns the descriptor or a negative errno.
  */
-int swap_prepare(const struct sys *sys, int fd, int family, int protocol);
+int swap_prepare(const struct sys *sys, int fd, int family, int protocol, int which);
 
 /* F_SETOWN and its kin, O_NONBLOCK, O_ASYNC. */
 void swap_copy_flags(const struct sys *sys, int from, int to);

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 
 #define EVENTS_MAX 64 /* that are taken at once */
+#define RETRY_MS   20 /* before a start that could not be made is tried again */
 
 enum { JOB_PENDING, JOB_FINISHED, JOB_CANCELLED };
 
@@ -128,7 +129,8 @@ static void fail_job(struct worker *w, struct worker_job *job, int err)
 {
 	if (!claim(job))
 		return;
-	dial_abandon(&job->dial, job->dial.fd);
+	if (!job->start)
+		dial_abandon(&job->dial, job->dial.fd);
 	forget(w, job);
 	job->done(job, err);
 }
@@ -165,17 +167,35 @@ static int watch(struct worker *w, struct worker_job *job)
 	return job->registered ? 0 : -errno;
 }
 
-static void take_added(struct worker *w, struct worker_job *job)
+/* It is linked. */
+static void start(struct worker *w, struct worker_job *job)
 {
-	for (struct worker_job *next; job; job = next) {
-		int err;
+	int err = job->start ? job->start(job) : -EINPROGRESS;
 
-		next = job->next_added;
-		link_job(w, job);
+	if (err == -EAGAIN) {
+		job->dial.until_ms = clock_ms() + RETRY_MS;
+		note_time(w, job);
+		return;
+	}
+	job->start = NULL;
+	if (err == -EINPROGRESS) {
 		err = watch(w, job);
 		note_time(w, job);
 		if (err < 0)
 			fail_job(w, job, err);
+	} else if (claim(job)) {
+		forget(w, job);
+		job->done(job, err);
+	}
+}
+
+static void take_added(struct worker *w, struct worker_job *job)
+{
+	for (struct worker_job *next; job; job = next) {
+		next = job->next_added;
+		link_job(w, job);
+		if (atomic_load(&job->state) == JOB_PENDING)
+			start(w, job);
 	}
 }
 
@@ -211,6 +231,8 @@ static void take_expired(struct worker *w)
 			continue;
 		if (job->failed < 0)
 			fail_job(w, job, job->failed);
+		else if (job->start && job->dial.until_ms <= now)
+			start(w, job);
 		else if (job->dial.until_ms <= now)
 			step(w, job, -ETIMEDOUT);
 		else

@@ -348,6 +348,28 @@ START_TEST(a_refused_socket_says_so_once)
 }
 END_TEST
 
+/* Linux loses what such a socket sends to ::1. */
+START_TEST(a_socket_that_was_connected_to_ipv4_is_refused_there)
+{
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6 };
+	struct sockaddr_in at;
+	struct blackhole b;
+	int fd = new_socket(AF_INET6);
+
+	ck_assert_int_eq(blackhole_open(&b, &sys_libc, FLOOR), 0);
+	memcpy(&at, &b.v4.hole, sizeof(at));
+	ck_assert_int_eq(inet_pton(AF_INET6, "::ffff:127.0.0.1", &to.sin6_addr), 1);
+	to.sin6_port = at.sin_port;
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), -1);
+	ck_assert_int_eq(errno, EINPROGRESS);
+	dial_dissolve(&sys_libc, fd);
+	ck_assert_int_eq(blackhole_refuse(&b, fd, AF_INET6, true), 0);
+	ck_assert_int_eq(so_error(fd), ECONNREFUSED);
+	close(fd);
+	blackhole_close(&b);
+}
+END_TEST
+
 START_TEST(a_refused_socket_can_be_connected_again)
 {
 	struct blackhole b;
@@ -510,6 +532,7 @@ UNIT_MAIN("tunnel blackhole", { a_parked_socket_is_pending_and_no_more, ROWS(way
           { any_number_can_be_parked, 0 }, { its_descriptors_are_out_of_the_way, 0 },
           { the_kernel_judges_the_sockets_state, 0 },
           { a_refused_socket_says_so_once, ROWS(ways) * ROWS(tellers) },
+          { a_socket_that_was_connected_to_ipv4_is_refused_there, 0 },
           { a_refused_socket_can_be_connected_again, 0 },
           { what_fails_leaves_nothing_open, ROWS(broken) },
           { fillers_that_do_not_come_are_not_waited_for, 0 },
