@@ -7,7 +7,6 @@
 #include "attempt.h"
 
 #include "interrupt.h"
-#include "options.h"
 #include "parking.h"
 #include "real.h"
 #include "session.h"
@@ -106,8 +105,7 @@ static int dial_second(struct attempt *a)
 
 	if (err < 0)
 		return err;
-	a->second_fd = swap_prepare(&real_sys, a->fd, dial_family(&a->dial), a->sock->protocol,
-	                            OPTIONS_ALL);
+	a->second_fd = swap_prepare(&real_sys, a->fd, dial_family(&a->dial), a->sock->protocol);
 	if (a->second_fd < 0)
 		return a->second_fd;
 	err = dial_connect(&a->dial, a->second_fd, &a->path->route.dst);

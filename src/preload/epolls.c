@@ -7,7 +7,6 @@
 #include "epolls.h"
 
 #include "fds.h"
-#include "lock.h"
 #include "real.h"
 
 #include <base/errtext.h>
@@ -20,7 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EPOLL_LINK "anon_inode:[eventpoll]"
+#define EPOLL_LINK    "anon_inode:[eventpoll]"
+#define INHERITED_MAX 256 /* a descriptor of a greater number was hardly handed over by exec */
 
 struct note {
 	int epoll;
@@ -235,26 +235,25 @@ void epolls_give(const struct epoll_seats *seats)
 static void import_seat(const struct epoll_seat *seat, ino_t inode, void *arg)
 {
 	struct fd_entry *e = fds_make(seat->fd);
-	struct lock_guard g;
 
 	(void)inode;
 	(void)arg;
-	lock_take(&g, LOCK_PARKING);
 	if (e && atomic_load_explicit(&e->epoll, memory_order_relaxed) == FD_EPOLL_NONE)
 		note_write(e, &(struct note){ .epoll = seat->epoll_fd + 1,
 		                              .events = seat->event.events,
 		                              .data = seat->event.data.u64 });
-	lock_release(&g);
-}
-
-static bool import_epoll(int fd, void *arg)
-{
-	if (is_epoll(fd))
-		read_epoll(fd, import_seat, arg);
-	return true;
 }
 
 void epolls_import(void)
 {
-	fds_scan(import_epoll, NULL);
+	for (int fd = 0; fd < INHERITED_MAX; fd++) {
+		int type = 0;
+
+		if (is_epoll(fd))
+			read_epoll(fd, import_seat, NULL);
+		else if (real->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type,
+		                          &(socklen_t){ sizeof(type) }) == 0 &&
+		         type == SOCK_STREAM && fds_make(fd))
+			fds_set(fds_find(fd), FD_DUPED);
+	}
 }

@@ -85,7 +85,8 @@ bool fds_scan(bool (*fn)(int fd, void *arg), void *arg)
 
 	if (dir < 0)
 		return false;
-	while (goes_on && (n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0) {
+	while (goes_on &&
+	       (n = real->syscall(SYS_getdents64, dir, (long)buf, sizeof(buf), 0, 0, 0)) > 0) {
 		const struct directory_entry *d;
 
 		for (long at = 0; goes_on && at < n; at += d->len) {

@@ -26,7 +26,8 @@
 #define STACK     (64 * 1024) /* beyond what the program's own static TLS takes */
 
 static struct helper helper;
-static bool runs; /* under the lock, as is what follows */
+static bool runs;  /* under the lock, as is what follows */
+static bool grown; /* the table has room from the floor on */
 static size_t holds;
 static atomic_int wanted = -1; /* the number that helper_move() wants to be free */
 
@@ -69,7 +70,7 @@ static bool is_alone(void)
 
 static int open_cores(void)
 {
-	int floor = is_alone() ? helper.floor : 0;
+	int floor = grown ? helper.floor : 0;
 	int err = worker_open(&helper.worker, &real_sys, floor);
 
 	if (err < 0)
@@ -137,50 +138,69 @@ static void move_job(int fd, struct worker_job *job)
 	real->close(fd);
 }
 
+/* Under the lock. */
+static void move(int fd)
+{
+	const struct fd_entry *e = fds_find(fd);
+	struct worker_job *job;
+
+	if (!fds_has(e, FD_OURS))
+		return;
+	job = atomic_load_explicit(&e->job, memory_order_relaxed);
+	if (job)
+		move_job(fd, job);
+	else
+		move_core(fd);
+}
+
 static void move_wanted(void)
 {
 	int fd = atomic_load_explicit(&wanted, memory_order_acquire);
-	const struct fd_entry *e = fds_find(fd);
-	struct worker_job *job;
 	struct lock_guard g;
 
 	if (fd < 0)
 		return;
 	lock_take(&g, LOCK_PARKING);
-	job = fds_has(e, FD_OURS) ? atomic_load_explicit(&e->job, memory_order_relaxed) : NULL;
-	if (job)
-		move_job(fd, job);
-	else
-		move_core(fd);
+	move(fd);
 	atomic_store_explicit(&wanted, -1, memory_order_release);
 	lock_release(&g);
 }
 
-static void raise_cores(void)
+int helper_raise(int fd)
+{
+	int high = grown ? real->fcntl(fd, F_DUPFD_CLOEXEC, helper.floor) : -1;
+
+	if (high < 0)
+		return fd;
+	real->close(fd);
+	return high;
+}
+
+/* What was left low while there was no room. */
+static void raise_all(void)
 {
 	int high = real->fcntl(helper.spare_fd, F_DUPFD_CLOEXEC, helper.floor);
 	struct lock_guard g;
 
-	/* The table has grown; nobody had to wait for it under the lock. */
+	/* The table has grown, and nobody had to wait for it under the lock. */
 	if (high >= 0)
 		real->close(high);
 	lock_take(&g, LOCK_PARKING);
-	for (size_t i = 0; i < N_CORES; i++)
-		if (*cores[i] >= 0 && *cores[i] < helper.floor)
-			move_core(*cores[i]);
+	for (int fd = fds_next(0, FD_OURS); fd >= 0 && fd < helper.floor;
+	     fd = fds_next(fd + 1, FD_OURS))
+		move(fd);
+	grown = true;
 	lock_release(&g);
 }
 
 static void *run(void *arg)
 {
-	static atomic_bool imported;
 	int64_t busy_ms = clock_ms();
 
 	(void)arg;
 	prctl(PR_SET_NAME, NAME);
-	raise_cores();
-	if (!atomic_exchange(&imported, true))
-		epolls_import();
+	if (!grown)
+		raise_all();
 	for (;;) {
 		int n = worker_turn(&helper.worker, LINGER_MS);
 		int64_t now = clock_ms();
@@ -231,11 +251,17 @@ static int start_thread(void)
 
 static int start(void)
 {
+	static bool imported;
 	int err;
+
+	if (!imported)
+		epolls_import();
+	imported = true;
 
 	holds = 0;
 	helper.generation++;
 	helper.floor = guard_floor();
+	grown = is_alone();
 	atomic_store(&wanted, -1);
 	guard_raise();
 	err = open_cores();

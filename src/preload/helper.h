@@ -30,6 +30,12 @@ void helper_release(void);
 void helper_claim(void);
 
 /*
+ * Under the lock: out of the way of the program's descriptors, or @fd itself where that must not be
+ * done now (the helper will) or can't.
+ */
+int helper_raise(int fd);
+
+/*
  * The program wants the number @fd for a descriptor of its own: what is ours there moves. Not under
  * the lock; waits for the helper.
  */

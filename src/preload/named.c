@@ -5,7 +5,6 @@
  */
 #include "named.h"
 
-#include "options.h"
 #include "real.h"
 #include "resolve.h"
 #include "sockets.h"
@@ -80,7 +79,7 @@ static int connect_second(int fd, const struct endpoint *list, int n, const stru
 {
 	int flags = real->fcntl(fd, F_GETFL, 0), second, err;
 
-	second = swap_prepare(&real_sys, fd, AF_INET6, IPPROTO_TCP, OPTIONS_ALL);
+	second = swap_prepare(&real_sys, fd, AF_INET6, IPPROTO_TCP);
 	if (second < 0)
 		return second;
 	if (flags >= 0)

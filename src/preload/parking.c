@@ -1,6 +1,6 @@
 /*
- * How it works: the program's socket is parked, and handed to the helper, which makes another one
- * like it and brings that through the proxy. When it is done, the program's is looked at: where it
+ * How it works: the program's socket is parked, and handed to the helper together with another one,
+ * which the helper makes like it and brings through the proxy. When it is done, the program's is looked at: where it
  * is still the one that was parked, and still waiting, the other one takes its place.
  *
  * Where the program's own can't be parked, a stand-in is parked in its place, and the program's own
@@ -20,12 +20,15 @@
 #include "tell.h"
 
 #include <base/clock.h>
+#include <base/errtext.h>
+#include <base/log.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How long a call waits for the helper to make a socket. */
 #define MOMENT_NS    50000
@@ -84,9 +87,12 @@ static int shown_family(const struct parked *p, int fd)
  */
 static void take_place(struct parked *p)
 {
-	int spare = p->helper->spare_fd;
+	int spare = p->helper->spare_fd, err;
 
-	swap_place(&real_sys, p->fds, p->n_fds, p->job.dial.fd, spare);
+	err = swap_place(&real_sys, p->fds, p->n_fds, p->job.dial.fd, spare);
+	if (err < 0)
+		log_error("%s[%d]: descriptor %d is lost: no other socket can take its place: %s",
+		          program_invocation_short_name, (int)getpid(), p->fds[0], err_text(err));
 	parked_unlink(p);
 	shutdown(spare, SHUT_RDWR);
 	real->dup3(p->helper->worker.event_fd, spare, O_CLOEXEC);
@@ -216,7 +222,8 @@ static int bind_alike(const struct parked *p, int fd, int to, int family)
 	r = real->bind(to, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 	real->setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
 	real->setsockopt(to, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
-	return r;
+	/* Linux goes on to show the port of a connection that is no more. */
+	return r == -EADDRINUSE && endpoint_is_unspecified(&ep) ? 0 : r;
 }
 
 /* AF_INET6 wherever the program's is, so that its options work later on. */
@@ -228,49 +235,46 @@ static int second_family(const struct parked *p, int fd)
 	return dial_can_reach(&p->job.dial, own, v6only) ? own : dial_family(&p->job.dial);
 }
 
-/* A socket like @fd, the program's. Returns it or a negative errno. */
-static int make_second(const struct parked *p, int fd)
+/*
+ * Under the lock, by the thread that connects: a socket for the helper to dial. It is made here, so
+ * that no number of the program's is taken behind its back; the helper's threads find it high. Where
+ * there are no descriptors left, those under way that end will leave some.
+ */
+static int make_second(struct parked *p, int fd)
 {
-	int family = second_family(p, fd), err = 0;
-	int second = swap_prepare(&real_sys, fd, family, p->sock.protocol, OPTIONS_PLAIN);
+	int second = real->socket(second_family(p, fd), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	                          p->sock.protocol);
 
 	if (second < 0)
-		return second;
-	second = sys_raise(&real_sys, second, p->helper->floor);
-	options_restore(&real_sys, second, &p->lifted);
-	real->fcntl(second, F_SETFL, O_NONBLOCK);
-	if (p->is_bound)
-		err = bind_alike(p, fd, second, family);
-	if (err == 0)
-		return second;
-	real->close(second);
-	return err;
+		return -errno;
+	claim_dialled(p, helper_raise(second));
+	return 0;
 }
 
-/*
- * Called by the helper: bring another socket on its way. Where there are no descriptors left, those
- * under way that end will leave some.
- */
+/* Called by the helper. */
 static int start(struct worker_job *job)
 {
 	struct parked *p = (struct parked *)job;
 	struct lock_guard g;
-	int fd, second;
+	int fd, second, err = 0;
 
 	lock_take(&g, LOCK_PARKING);
 	fd = p->n_fds > 0 ? p->fds[0] : -1;
+	if (fd >= 0 && job->dial.fd < 0)
+		err = make_second(p, fd);
+	second = job->dial.fd;
 	lock_release(&g);
 	if (fd < 0)
 		return -ECANCELED;
-	second = make_second(p, fd);
-	if ((second == -EMFILE || second == -ENFILE) && clock_ms() < job->dial.deadline_ms)
+	if ((err == -EMFILE || err == -ENFILE) && clock_ms() < job->dial.deadline_ms)
 		return -EAGAIN;
-	if (second < 0)
-		return second;
-	lock_take(&g, LOCK_PARKING);
-	claim_dialled(p, second);
-	lock_release(&g);
-	return dial_begin(&job->dial, second, &p->dst);
+	if (err < 0)
+		return err;
+	swap_dress(&real_sys, fd, second, OPTIONS_PLAIN);
+	options_restore(&real_sys, second, &p->lifted);
+	if (p->is_bound)
+		err = bind_alike(p, fd, second, family_of(second));
+	return err < 0 ? err : dial_begin(&job->dial, second, &p->dst);
 }
 
 /* What it will be connected to, for getpeername(). */
@@ -325,22 +329,25 @@ static int park(struct parked *p, int fd)
 	read_bound(p, fd);
 	err = blackhole_park(&p->helper->hole, fd, p->sock.family);
 	helper_claim();
-	if (err == -EINPROGRESS)
-		link_parked(p, fd);
-	else
+	if (err != -EINPROGRESS) {
 		options_restore(&real_sys, fd, &p->lifted);
+		return err;
+	}
+	link_parked(p, fd);
+	make_second(p, fd);
 	return err;
 }
 
 /* A parked socket with the plain options of @fd. */
 static int make_stand_in(struct parked *p, int fd)
 {
-	int to = swap_prepare(&real_sys, fd, p->sock.family, p->sock.protocol, OPTIONS_PLAIN);
+	int to = real->socket(p->sock.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	                      p->sock.protocol);
 	int err;
 
 	if (to < 0)
-		return to;
-	real->fcntl(to, F_SETFL, O_NONBLOCK);
+		return -errno;
+	swap_dress(&real_sys, fd, to, OPTIONS_PLAIN);
 	options_lift(&real_sys, to, &p->lifted);
 	err = blackhole_park(&p->helper->hole, to, p->sock.family);
 	helper_claim();

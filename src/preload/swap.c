@@ -22,15 +22,23 @@ static void copy_v6only(const struct sys *sys, int from, int to)
 	sys->setsockopt(to, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
 }
 
-int swap_prepare(const struct sys *sys, int fd, int family, int protocol, int which)
+void swap_dress(const struct sys *sys, int fd, int to, int which)
+{
+	int family = AF_INET;
+
+	sys->getsockopt(to, SOL_SOCKET, SO_DOMAIN, &family, &(socklen_t){ sizeof(family) });
+	if (family == AF_INET6)
+		copy_v6only(sys, fd, to);
+	options_copy_to_new(sys, fd, to, which);
+}
+
+int swap_prepare(const struct sys *sys, int fd, int family, int protocol)
 {
 	int to = sys->socket(family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 
 	if (to < 0)
 		return -errno;
-	if (family == AF_INET6)
-		copy_v6only(sys, fd, to);
-	options_copy_to_new(sys, fd, to, which);
+	swap_dress(sys, fd, to, OPTIONS_ALL);
 	return to;
 }
 

@@ -11,10 +11,15 @@
 #include <stdint.h>
 
 /*
- * A new stream socket of @family with the options that the program set on @fd (@which: options.h),
- * close-on-exec, blocking. Returns the descriptor or a negative errno.
+ * Make @to, a new stream socket, like @fd in the options that the program set (@which: options.h).
  */
-int swap_prepare(const struct sys *sys, int fd, int family, int protocol, int which);
+void swap_dress(const struct sys *sys, int fd, int to, int which);
+
+/*
+ * A new stream socket of @family with all the options that the program set on @fd, close-on-exec,
+ * blocking. Returns the descriptor or a negative errno.
+ */
+int swap_prepare(const struct sys *sys, int fd, int family, int protocol);
 
 /* F_SETOWN and its kin, O_NONBLOCK, O_ASYNC. */
 void swap_copy_flags(const struct sys *sys, int from, int to);
