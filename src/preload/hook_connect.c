@@ -4,9 +4,9 @@
  */
 #include "attempt.h"
 #include "named.h"
-#include "parking.h"
 #include "real.h"
 #include "sockets.h"
+#include "waiting.h"
 
 #include <base/log.h>
 #include <errno.h>
@@ -67,7 +67,7 @@ static int connect_inet(int fd, const struct path_socket *sock, const struct soc
 
 static int dissolve(int fd, const struct sockaddr *sa, socklen_t len)
 {
-	parking_dissolve(fd);
+	waiting_dissolve(fd);
 	if (real->connect(fd, sa, len) < 0)
 		return -errno;
 	sockets_forget(fd);
@@ -102,7 +102,7 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 	}
 	if (sa->sa_family == AF_UNSPEC)
 		return dissolve(fd, sa, len);
-	if (parking_again(fd, &err))
+	if (waiting_again(fd, &err))
 		return err;
 	if (!sockets_find(fd, &note))
 		return connect_inet(fd, &sock, sa, len);

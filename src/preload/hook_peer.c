@@ -1,8 +1,8 @@
 /* What a program asks of a connected socket: its own destination, not the proxy. */
-#include "parking.h"
 #include "real.h"
 #include "session.h"
 #include "sockets.h"
+#include "waiting.h"
 
 #include <base/endpoint.h>
 #include <errno.h>
@@ -72,7 +72,7 @@ int hook_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 	struct sockaddr_storage ss;
 	struct socket_note note;
 
-	if (parking_has(fd) && parking_getsockname(fd, sa, len, &r))
+	if (waiting_has(fd) && waiting_getsockname(fd, sa, len, &r))
 		return r;
 	r = real->getsockname(fd, sa, len);
 	if (r == 0 && real->getpeername(fd, (struct sockaddr *)&ss, &n) == 0 &&

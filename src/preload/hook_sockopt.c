@@ -1,8 +1,8 @@
 /* Options that would open a door beside connect(), and the one that tells how a connect() ended. */
-#include "parking.h"
 #include "path.h"
 #include "real.h"
 #include "sockets.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -18,7 +18,7 @@ int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	 */
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) /* the kernel judges fd */
 		return real->getsockopt(fd, level, name, &present, &(socklen_t){ sizeof(present) });
-	if (parking_has(fd) && parking_setsockopt(fd, level, name, val, len, &r))
+	if (waiting_has(fd) && waiting_setsockopt(fd, level, name, val, len, &r))
 		return r;
 	return real->setsockopt(fd, level, name, val, len);
 }
@@ -42,7 +42,7 @@ int hook_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
 	int r, saved, err = 0;
 
-	if (parking_has(fd) && parking_getsockopt(fd, level, name, val, len, &r))
+	if (waiting_has(fd) && waiting_getsockopt(fd, level, name, val, len, &r))
 		return r;
 	r = real->getsockopt(fd, level, name, val, len); /* the kernel judges the arguments */
 	if (level != SOL_SOCKET || name != SO_ERROR || r < 0)

@@ -7,6 +7,8 @@
 #include "parked.h"
 
 #include "fds.h"
+#include "guard.h"
+#include "real.h"
 #include "sockets.h"
 
 #include <errno.h>
@@ -166,4 +168,27 @@ struct parked *parked_find(int fd)
 	if (!parked_revise(p))
 		cancel_unwanted(p);
 	return fds_has(e, FD_PARKED) ? p : NULL;
+}
+
+void parked_close_dialled(struct parked *p)
+{
+	if (p->job.dial.fd < 0)
+		return;
+	guard_disclaim(p->job.dial.fd);
+	real->close(p->job.dial.fd);
+	p->job.dial.fd = -1;
+}
+
+void parked_claim_dialled(struct parked *p, int fd)
+{
+	guard_claim(fd, &p->job);
+	p->job.dial.fd = fd;
+}
+
+void parked_give_back_lifted(struct parked *p, int fd)
+{
+	if (p->job.dial.fd >= 0)
+		options_copy(&real_sys, p->job.dial.fd, fd, OPTIONS_LIFTED);
+	else
+		options_restore(&real_sys, fd, &p->lifted);
 }

@@ -47,4 +47,11 @@ bool parked_revise(struct parked *p);
 /* What waits under that number, revised; or NULL. */
 struct parked *parked_find(int fd);
 
+/* @fd, numbered out of the program's way, is the one that is dialled for it. */
+void parked_claim_dialled(struct parked *p, int fd);
+void parked_close_dialled(struct parked *p);
+
+/* @fd, which waited, has the options again that were lifted from it, as they were or were set since. */
+void parked_give_back_lifted(struct parked *p, int fd);
+
 #endif

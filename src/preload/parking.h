@@ -6,8 +6,6 @@
 #ifndef PRELOAD_PARKING_H
 #define PRELOAD_PARKING_H
 
-#include "fds.h"
-#include "guard.h"
 #include "path.h"
 
 #define PARKING_UNABLE 1 /* it can't be parked here: the blocking way is left */
@@ -39,31 +37,5 @@ int parking_connect(int fd, const struct path_socket *sock, const struct parking
  */
 bool parking_carry_on(int fd, const struct path_socket *sock, const struct dial *d, int second,
                       const struct endpoint *dst, const struct sockaddr *sa);
-
-/*
- * Is @fd parked? One load where the guard is down; a hint otherwise, which the functions below
- * verify.
- */
-static inline bool parking_has(int fd)
-{
-	return guard_is_up() && fds_has(fds_find(fd), FD_PARKED);
-}
-
-/*
- * connect() again, of one that is parked, to an address that is not AF_UNSPEC. True where it is:
- * @err says -EALREADY or, where the socket is not non-blocking any more, how waiting for it ended.
- */
-bool parking_again(int fd, int *err);
-
-/* By connect(AF_UNSPEC): nothing waits for it any more, its options are as they were. */
-void parking_dissolve(int fd);
-
-/*
- * What a parked socket does not bear (options.h), and its local address, are asked of the one that
- * is dialled. False where @fd is not parked, or the option is the parked one's to keep.
- */
-bool parking_setsockopt(int fd, int level, int name, const void *val, socklen_t len, int *r);
-bool parking_getsockopt(int fd, int level, int name, void *val, socklen_t *len, int *r);
-bool parking_getsockname(int fd, struct sockaddr *sa, socklen_t *len, int *r);
 
 #endif

@@ -191,3 +191,13 @@ int64_t path_send_timeout_ms(int fd)
 		return 0;
 	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
 }
+
+int path_family(int fd)
+{
+	return path_option(fd, SOL_SOCKET, SO_DOMAIN, AF_INET);
+}
+
+int path_own_family(const struct path_socket *sock)
+{
+	return sock->shown_family ? sock->shown_family : sock->family;
+}

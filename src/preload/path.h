@@ -63,6 +63,12 @@ int path_ask_kernel(int fd, int family);
 /* SO_SNDTIMEO, rounded up; 0: none. */
 int64_t path_send_timeout_ms(int fd);
 
+/* AF_INET where it can't be told. */
+int path_family(int fd);
+
+/* The family that the program takes the socket for. */
+int path_own_family(const struct path_socket *sock);
+
 /* A socket's option of type int, or @otherwise where it can't be read. */
 int path_option(int fd, int level, int name, int otherwise);
 

@@ -42,7 +42,8 @@ int swap_prepare(const struct sys *sys, int fd, int family, int protocol)
 	return to;
 }
 
-void swap_copy_flags(const struct sys *sys, int from, int to)
+/* F_SETOWN and its kin, O_NONBLOCK. Returns the flags. */
+static int copy_flags(const struct sys *sys, int from, int to)
 {
 	int flags = sys->fcntl(from, F_GETFL, 0);
 	int sig = sys->fcntl(from, F_GETSIG, 0);
@@ -53,7 +54,8 @@ void swap_copy_flags(const struct sys *sys, int from, int to)
 	if (sig > 0)
 		sys->fcntl(to, F_SETSIG, sig);
 	if (flags >= 0)
-		sys->fcntl(to, F_SETFL, flags);
+		sys->fcntl(to, F_SETFL, flags & ~O_ASYNC);
+	return flags;
 }
 
 struct finding {
@@ -99,10 +101,10 @@ int swap_place(const struct sys *sys, const int *fds, size_t n, int with, int sp
 {
 	struct epoll_seats seats = { .n = 0 };
 	struct stat st = { .st_ino = 0 };
-	int err = 0;
+	int err = 0, flags;
 
 	fstat(fds[0], &st);
-	swap_copy_flags(sys, fds[0], with);
+	flags = copy_flags(sys, fds[0], with);
 	if (spare >= 0)
 		sys->dup3(fds[0], spare, O_CLOEXEC);
 	for (size_t i = 0; i < n; i++)
@@ -110,6 +112,9 @@ int swap_place(const struct sys *sys, const int *fds, size_t n, int with, int sp
 	/* The last that is replaced closes the former socket, unless there is a spare. */
 	for (size_t i = 0; i < n && (err == 0 || i > 0); i++)
 		err = place_one(sys, fds[i], with);
+	/* Signals tell the number by which they were asked for. */
+	if (flags >= 0 && (flags & O_ASYNC))
+		sys->fcntl(fds[0], F_SETFL, flags);
 	epolls_give(&seats);
 	return err;
 }

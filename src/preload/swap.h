@@ -21,9 +21,6 @@ void swap_dress(const struct sys *sys, int fd, int to, int which);
  */
 int swap_prepare(const struct sys *sys, int fd, int family, int protocol);
 
-/* F_SETOWN and its kin, O_NONBLOCK, O_ASYNC. */
-void swap_copy_flags(const struct sys *sys, int from, int to);
-
 /*
  * The numbers of this process's descriptors that refer to the socket of that cookie, which is not 0,
  * @fd among them. Returns how many there are, up to @max.

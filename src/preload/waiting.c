@@ -1,0 +1,191 @@
+#include "waiting.h"
+
+#include "guard.h"
+#include "interrupt.h"
+#include "lock.h"
+#include "options.h"
+#include "parked.h"
+#include "real.h"
+#include "sockets.h"
+
+#include <base/clock.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+
+/* How long a call waits for a socket to dial to be made. */
+#define MOMENT_NS    50000
+#define MOMENT_TRIES 100
+
+/* How a connect() ended that was waited for. */
+static int outcome(int fd)
+{
+	struct socket_note note;
+
+	if (!sockets_find(fd, &note) || note.state == SOCKET_IDLE)
+		return -ECONNABORTED;
+	if (note.state == SOCKET_CONNECTED)
+		return 0;
+	dial_dissolve(&real_sys, fd);
+	sockets_forget(fd);
+	return note.err;
+}
+
+static bool is_parked(int fd)
+{
+	struct lock_guard g;
+	bool is;
+
+	if (!waiting_has(fd) || guard_ask() != GUARD_MINE)
+		return false;
+	lock_take(&g, LOCK_PARKING);
+	is = parked_find(fd) != NULL;
+	lock_release(&g);
+	return is;
+}
+
+/* As the kernel waits for a connect() under way, which goes on whatever ends the wait. */
+static int wait_for_it(int fd)
+{
+	int64_t limit = path_send_timeout_ms(fd);
+	struct interrupt it;
+	int err = 0;
+
+	interrupt_begin(&it, &real_sys, limit > 0 ? INTERRUPT_ALWAYS : INTERRUPT_RESTARTS,
+	                limit > 0 ? clock_ms() + limit : DEADLINE_NEVER);
+	while (err == 0 && is_parked(fd))
+		err = it.waiter.wait(&it.waiter, fd, POLLOUT, DEADLINE_NEVER);
+	interrupt_end(&it);
+	if (err == -EINTR && it.limited)
+		return -EALREADY;
+	return err < 0 ? err : outcome(fd);
+}
+
+bool waiting_again(int fd, int *err)
+{
+	int flags;
+
+	if (!is_parked(fd))
+		return false;
+	flags = real->fcntl(fd, F_GETFL, 0);
+	*err = flags >= 0 && (flags & O_NONBLOCK) ? -EALREADY : wait_for_it(fd);
+	return true;
+}
+
+void waiting_dissolve(int fd)
+{
+	struct lock_guard g;
+	struct parked *p;
+
+	if (!waiting_has(fd) || guard_ask() != GUARD_MINE)
+		return;
+	lock_take(&g, LOCK_PARKING);
+	p = parked_find(fd);
+	if (p) {
+		parked_give_back_lifted(p, fd);
+		parked_give_up(p);
+	}
+	lock_release(&g);
+}
+
+/* Take the lock, and find the parked one; NULL, without the lock, where there is none. */
+static struct parked *take_parked(int fd, struct lock_guard *g)
+{
+	struct parked *p;
+
+	if (!waiting_has(fd) || guard_ask() != GUARD_MINE)
+		return NULL;
+	lock_take(g, LOCK_PARKING);
+	p = parked_find(fd);
+	if (!p)
+		lock_release(g);
+	return p;
+}
+
+/*
+ * Like take_parked(), of one whose other socket is there. The helper makes it in a moment, but for
+ * want of descriptors: NULL then.
+ *
+ * @is_parked  at all
+ */
+static struct parked *take_dialled(int fd, struct lock_guard *g, bool *is_parked)
+{
+	struct parked *p = take_parked(fd, g);
+
+	for (int i = 0; p && p->job.dial.fd < 0 && i < MOMENT_TRIES; i++) {
+		lock_release(g);
+		nanosleep(&(struct timespec){ .tv_nsec = MOMENT_NS }, NULL);
+		p = take_parked(fd, g);
+	}
+	*is_parked = p != NULL;
+	if (p && p->job.dial.fd < 0) {
+		lock_release(g);
+		return NULL;
+	}
+	return p;
+}
+
+/* Of a call that can't be made where it is parked. */
+static bool out_of_memory(bool is_parked, int *r)
+{
+	errno = ENOBUFS;
+	*r = -1;
+	return is_parked;
+}
+
+bool waiting_setsockopt(int fd, int level, int name, const void *val, socklen_t len, int *r)
+{
+	bool lifted = options_is_lifted(level, name), is_parked = false;
+	struct lock_guard g;
+	struct parked *p = lifted ? take_dialled(fd, &g, &is_parked) : take_parked(fd, &g);
+
+	if (!p)
+		return out_of_memory(is_parked, r);
+	*r = real->setsockopt(lifted ? p->job.dial.fd : fd, level, name, val, len);
+	p->was_set = true;
+	lock_release(&g);
+	return true;
+}
+
+bool waiting_getsockopt(int fd, int level, int name, void *val, socklen_t *len, int *r)
+{
+	struct lock_guard g;
+	struct parked *p;
+	bool is_parked;
+
+	if (!options_is_lifted(level, name))
+		return false;
+	p = take_dialled(fd, &g, &is_parked);
+	if (!p)
+		return out_of_memory(is_parked, r);
+	*r = real->getsockopt(p->job.dial.fd, level, name, val, len);
+	lock_release(&g);
+	return true;
+}
+
+/* One that has no address yet, or one of another family, has nothing to show. */
+static bool is_presentable(int fd, int like)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint ep;
+
+	return path_family(fd) == path_family(like) &&
+	       real->getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	       endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss, len) == 0 && ep.port != 0;
+}
+
+bool waiting_getsockname(int fd, struct sockaddr *sa, socklen_t *len, int *r)
+{
+	bool is_parked, presentable;
+	struct lock_guard g;
+	struct parked *p = take_dialled(fd, &g, &is_parked);
+
+	if (!p)
+		return false;
+	presentable = is_presentable(p->job.dial.fd, fd);
+	if (presentable)
+		*r = real->getsockname(p->job.dial.fd, sa, len);
+	lock_release(&g);
+	return presentable;
+}
