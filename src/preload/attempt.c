@@ -37,10 +37,9 @@ struct attempt {
 
 static void attempt_init(struct attempt *a)
 {
-	int flags = real->fcntl(a->fd, F_GETFL, 0);
 	int64_t now = clock_ms();
 
-	a->nonblocking = flags >= 0 && (flags & O_NONBLOCK);
+	a->nonblocking = path_is_nonblocking(a->fd);
 	a->second_fd = -1;
 	a->shown_family = a->sock->shown_family;
 	a->dial = (struct dial){
@@ -162,6 +161,7 @@ static bool is_worth_a_line(int err)
 static int park(const struct attempt *a)
 {
 	const struct parking_aim aim = { .proxy = a->dial.proxy,
+		                         .unresolved = a->path->unresolved,
 		                         .hops = a->path->hops,
 		                         .n_hops = a->path->n_hops,
 		                         .dst = &a->path->route.dst,
@@ -176,18 +176,15 @@ int attempt_connect(int fd, const struct path_socket *sock, const struct path *p
                     const struct sockaddr *sa)
 {
 	struct attempt a = { .fd = fd, .sock = sock, .path = path, .sa = sa };
-	int err = -EHOSTUNREACH;
+	int err;
 
 	attempt_init(&a);
-	if (a.nonblocking && path->n_hops > 0) {
+	if (a.nonblocking && (path->n_hops > 0 || path->unresolved)) {
 		err = park(&a);
 		if (err != PARKING_UNABLE)
 			return err;
 	}
-	if (path->n_hops > 0)
-		err = run(&a);
-	else
-		a.dial.report.why = "the proxy's name has no address";
+	err = path->n_hops > 0 ? run(&a) : -EHOSTUNREACH;
 	if (err == 0)
 		remember(&a, SOCKET_CONNECTED);
 	else if ((err == -EINTR || err == -EINPROGRESS) && !a.carried_on)

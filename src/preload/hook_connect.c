@@ -52,7 +52,7 @@ static int connect_inet(int fd, const struct path_socket *sock, const struct soc
 {
 	struct path path;
 
-	if (is_misfit(fd, sock, sa) || !path_find(&path, sock, sa, len))
+	if (is_misfit(fd, sock, sa) || !path_find(&path, sock, sa, len, !path_is_nonblocking(fd)))
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:

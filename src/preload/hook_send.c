@@ -35,7 +35,7 @@ static int admit(int fd, const struct sockaddr *sa, socklen_t len, int flags)
 			return -EOPNOTSUPP; /* as the kernel; connect() would cut the connection */
 		return hook_connect(fd, sa, len) < 0 ? -errno : 0;
 	}
-	if (!path_find(&path, &sock, sa, len))
+	if (!path_find(&path, &sock, sa, len, true))
 		return 0;
 	return path.route.kind == ROUTE_REFUSE ? path_refuse(&path) : 0;
 }

@@ -40,7 +40,6 @@ void landing_take_place(struct parked *p)
 		log_error("%s[%d]: descriptor %d is lost: no other socket can take its place: %s",
 		          program_invocation_short_name, (int)getpid(), p->fds[0], err_text(err));
 	parked_unlink(p);
-	shutdown(spare, SHUT_RDWR);
 	real->dup3(p->helper->worker.event_fd, spare, O_CLOEXEC);
 	parked_close_dialled(p);
 }
@@ -74,8 +73,7 @@ static int take_place_refused(struct parked *p, int why)
 	options_restore(&real_sys, fd, &was);
 	if (err < 0)
 		return err;
-	sockets_move(p->cookie, fd, shown_family(p, fd));
-	sockets_fail(fd, why);
+	sockets_move(p->cookie, fd, shown_family(p, fd), why);
 	landing_take_place(p);
 	return 0;
 }
@@ -85,7 +83,7 @@ static void refuse_in_place(struct parked *p, int why)
 {
 	int fd = p->fds[0];
 
-	sockets_fail(fd, why);
+	sockets_move(p->cookie, fd, p->sock.shown_family, why);
 	dial_dissolve(&real_sys, fd);
 	blackhole_refuse(&p->helper->hole, fd, path_family(fd), false);
 	helper_claim();
@@ -119,7 +117,7 @@ static void conclude(struct parked *p, int err)
 		if (take_place_refused(p, err) < 0)
 			refuse_in_place(p, err);
 	} else {
-		sockets_move(p->cookie, fd, shown_family(p, fd));
+		sockets_move(p->cookie, fd, shown_family(p, fd), 0);
 		landing_take_place(p);
 	}
 }

@@ -1,15 +1,17 @@
 /*
  * How it works: libc is asked for the name's addresses, and the kernel connects to one after the
- * other within its own time-outs. A non-blocking socket gets the first that it can reach, since
- * what comes of it shows only later.
+ * other within its own time-outs; for a non-blocking socket, which is parked meanwhile, the helper
+ * has that done.
  */
 #include "named.h"
 
+#include "parking.h"
 #include "real.h"
 #include "resolve.h"
 #include "sockets.h"
 #include "swap.h"
 
+#include <base/clock.h>
 #include <base/errtext.h>
 #include <base/log.h>
 #include <errno.h>
@@ -103,6 +105,21 @@ static void remember(int fd, const struct path_socket *sock, const struct sockad
 		sockets_note(fd, &note);
 }
 
+/* Returns PARKING_UNABLE where it can't be; the first address is all that it gets then. */
+static int connect_parked(int fd, const struct path_socket *sock, const struct path *path,
+                          const struct sockaddr *sa, bool v6only)
+{
+	struct endpoint list[ADDRESSES_MAX];
+	/* Those of the other family need another socket, which this way has anyhow. */
+	int n = find_addresses(&path->route.dst, AF_INET6, v6only, list);
+	const struct parking_aim aim = { .hops = list,
+		                         .n_hops = n > 0 ? (size_t)n : 0,
+		                         .dst = &path->route.dst,
+		                         .deadline_ms = DEADLINE_NEVER };
+
+	return n > 0 ? parking_connect(fd, sock, &aim, sa) : -EHOSTUNREACH;
+}
+
 static void tell(const struct path *path, const struct endpoint *at, int err)
 {
 	char rule[PATH_RULE_MAX];
@@ -126,6 +143,11 @@ int named_connect(int fd, const struct path_socket *sock, const struct path *pat
 	if (path_tcp_state(fd) != TCP_CLOSE)
 		return path_ask_kernel(fd, sock->family);
 	v6only = sock->family == AF_INET6 && path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	if (path_is_nonblocking(fd)) {
+		err = connect_parked(fd, sock, path, sa, v6only);
+		if (err != PARKING_UNABLE)
+			return err;
+	}
 	n = find_addresses(name, sock->family, v6only, list);
 	if (n > 0 || sock->family == AF_INET6) {
 		err = connect_to_one(fd, sock->family, list, n, &used);

@@ -187,7 +187,7 @@ void parked_claim_dialled(struct parked *p, int fd)
 
 void parked_give_back_lifted(struct parked *p, int fd)
 {
-	if (p->job.dial.fd >= 0)
+	if (p->dressed)
 		options_copy(&real_sys, p->job.dial.fd, fd, OPTIONS_LIFTED);
 	else
 		options_restore(&real_sys, fd, &p->lifted);

@@ -19,7 +19,9 @@ struct parked {
 	struct options_lifted lifted; /* from the one that waits, for the one that is dialled */
 	struct sockaddr_in6 bound;    /* where bind() has put it; AF_INET too */
 	bool is_bound;
-	bool was_set; /* the program has set options since */
+	bool dressed;    /* the one that is dialled has the options that it is to have */
+	bool unresolved; /* the proxy's name is to be asked for, before there is a second socket */
+	bool was_set;    /* the program has set options since */
 	struct endpoint dst;
 	struct parked *next_free;
 	struct endpoint hops[DIAL_HOPS_MAX]; /* last: the page is seldom touched */

@@ -80,7 +80,8 @@ static int park(struct parked *p, int fd)
 		return err;
 	}
 	link_parked(p, fd);
-	second_make(p, fd);
+	if (!p->unresolved)
+		second_make(p, fd);
 	return err;
 }
 
@@ -119,6 +120,7 @@ static int displace(struct parked *p, int fd)
 		return err;
 	}
 	parked_claim_dialled(p, own);
+	p->dressed = true;
 	n = swap_find(fd, sockets_cookie(fd), fds, PARKED_FDS_MAX);
 	err = swap_place(&real_sys, fds, n, stand_in, -1);
 	real->close(stand_in);
@@ -138,6 +140,7 @@ static struct parked *begin(const struct path_socket *sock, const struct parking
 		return NULL;
 	p->sock = *sock;
 	p->dst = *aim->dst;
+	p->unresolved = aim->unresolved;
 	memcpy(p->hops, aim->hops, aim->n_hops * sizeof(p->hops[0]));
 	p->job.start = second_start;
 	p->job.done = landing_done;
@@ -178,7 +181,7 @@ static int displace_and_dial(struct parked *p, int fd)
 int parking_connect(int fd, const struct path_socket *sock, const struct parking_aim *aim,
                     const struct sockaddr *sa)
 {
-	bool displaced = is_bound_to_device(fd);
+	bool displaced = is_bound_to_device(fd) && !aim->unresolved;
 	int err = -EAGAIN;
 	struct lock_guard g;
 	struct parked *p;

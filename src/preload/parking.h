@@ -15,6 +15,7 @@ struct parking_aim {
 	const struct proxy *proxy;   /* NULL: none, straight to one of the hops */
 	const struct endpoint *hops; /* copied */
 	size_t n_hops;
+	bool unresolved;            /* the proxy's name is to be asked for first */
 	const struct endpoint *dst; /* copied */
 	int64_t deadline_ms;
 };

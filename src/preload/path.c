@@ -5,6 +5,7 @@
 
 #include <base/log.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -113,11 +114,12 @@ static void judge_misfit(struct path *p)
 }
 
 bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
-               socklen_t len)
+               socklen_t len, bool may_wait)
 {
 	const struct config *cfg = session_config();
 	struct endpoint dst;
 
+	p->unresolved = false;
 	if (decode(&dst, sock, sa, len) < 0)
 		return false;
 	/*
@@ -129,7 +131,9 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 		judge_misfit(p);
 	else if (p->route.kind == ROUTE_PROXY && session_is_resolving())
 		refuse(p, -EACCES, "it was asked for to find the proxy itself");
-	else if (p->route.kind == ROUTE_PROXY && cfg->proxy.addr.kind == ENDPOINT_NAME)
+	else if (p->route.kind == ROUTE_PROXY && p->n_hops == 0 && !session_hops_known())
+		p->unresolved = !may_wait;
+	if (p->route.kind == ROUTE_PROXY && cfg->proxy.addr.kind == ENDPOINT_NAME && may_wait)
 		find_route(p, cfg, &dst, true);
 	if (p->route.kind == ROUTE_PROXY && session_login() < 0)
 		refuse(p, -EACCES, "the proxy's password can't be read");
@@ -200,4 +204,11 @@ int path_family(int fd)
 int path_own_family(const struct path_socket *sock)
 {
 	return sock->shown_family ? sock->shown_family : sock->family;
+}
+
+bool path_is_nonblocking(int fd)
+{
+	int flags = real->fcntl(fd, F_GETFL, 0);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
 }

@@ -26,6 +26,7 @@ struct path {
 	struct route route;
 	struct endpoint hops[DIAL_HOPS_MAX]; /* the proxy's addresses */
 	size_t n_hops;                       /* 0: its name has none */
+	bool unresolved;                     /* or has not been asked for: @may_wait said no */
 };
 
 /*
@@ -41,15 +42,21 @@ bool path_is_tcp(const struct path_socket *sock);
 /*
  * Sockets that have no way through the proxy get a refusal where the others get the proxy. False
  * where @sa is not a whole internet address: the kernel judges it then.
+ *
+ * @may_wait  for the addresses of the proxy's name. Where they are not known, @p is what it would be
+ *            if the destination is none of them.
  */
 bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
-               socklen_t len);
+               socklen_t len, bool may_wait);
 
 /* Why the path is what it is, in words, with the rule where there is one. Returns @buf. */
 char *path_reason(const struct path *p, char *buf, size_t cap);
 
 /* Tell of a refusal, once for each destination, and return its errno. */
 int path_refuse(const struct path *p);
+
+/* O_NONBLOCK. */
+bool path_is_nonblocking(int fd);
 
 /* A TCP socket's state: TCP_CLOSE where it is unused, or can't be told. */
 int path_tcp_state(int fd);

@@ -5,8 +5,10 @@
 #include "second.h"
 
 #include "lock.h"
+#include "lookup.h"
 #include "options.h"
 #include "real.h"
+#include "session.h"
 #include "swap.h"
 
 #include <base/clock.h>
@@ -63,27 +65,70 @@ int second_make(struct parked *p, int fd)
 }
 
 /* Called by the helper. */
+/* A proxy that was a destination itself is met without it. */
+static bool is_own_proxy(const struct parked *p)
+{
+	for (size_t i = 0; i < p->job.dial.n_hops; i++)
+		if (endpoint_equal(&p->hops[i], &p->dst))
+			return true;
+	return false;
+}
+
+/* Returns 0, or -EAGAIN while the proxy's name is asked for. */
+static int resolve(struct parked *p)
+{
+	struct dial *d = &p->job.dial;
+	int n;
+
+	if (!session_hops_known() && lookup_hops() == 0)
+		return clock_ms() < d->deadline_ms ? -EAGAIN : -ETIMEDOUT;
+	n = session_hops(p->hops, true);
+	d->n_hops = n > 0 ? (size_t)n : 0;
+	p->unresolved = false;
+	if (n <= 0)
+		return -EHOSTUNREACH;
+	if (is_own_proxy(p)) {
+		d->proxy = NULL;
+		p->hops[0] = p->dst;
+		d->n_hops = 1;
+	}
+	return 0;
+}
+
+/* Under the lock: the program's number, or -1; and the socket to dial. */
+static int find_sockets(struct parked *p, int *second)
+{
+	int fd = p->n_fds > 0 ? p->fds[0] : -1, err = 0;
+
+	if (fd >= 0 && p->job.dial.fd < 0)
+		err = second_make(p, fd);
+	*second = err < 0 ? err : p->job.dial.fd;
+	return fd;
+}
+
 int second_start(struct worker_job *job)
 {
 	struct parked *p = (struct parked *)job;
+	int fd, second, err = p->unresolved ? resolve(p) : 0;
 	struct lock_guard g;
-	int fd, second, err = 0;
 
+	if (err < 0)
+		return err;
 	lock_take(&g, LOCK_PARKING);
-	fd = p->n_fds > 0 ? p->fds[0] : -1;
-	if (fd >= 0 && job->dial.fd < 0)
-		err = second_make(p, fd);
-	second = job->dial.fd;
+	fd = find_sockets(p, &second);
 	lock_release(&g);
 	if (fd < 0)
 		return -ECANCELED;
-	if ((err == -EMFILE || err == -ENFILE) && clock_ms() < job->dial.deadline_ms)
+	if ((second == -EMFILE || second == -ENFILE) && clock_ms() < job->dial.deadline_ms)
 		return -EAGAIN;
-	if (err < 0)
-		return err;
+	if (second < 0)
+		return second;
 	swap_dress(&real_sys, fd, second, OPTIONS_PLAIN);
 	options_restore(&real_sys, second, &p->lifted);
 	if (p->is_bound)
 		err = bind_alike(p, fd, second, path_family(second));
+	lock_take(&g, LOCK_PARKING);
+	p->dressed = true;
+	lock_release(&g);
 	return err < 0 ? err : dial_begin(&job->dial, second, &p->dst);
 }

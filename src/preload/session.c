@@ -129,6 +129,12 @@ static void keep(const struct endpoint *hops, int n)
 	lock_release(&g);
 }
 
+bool session_hops_known(void)
+{
+	return session_config()->proxy.addr.kind != ENDPOINT_NAME ||
+	       clock_ms() < atomic_load(&kept.expires_ms);
+}
+
 int session_hops(struct endpoint *hops, bool ask)
 {
 	const struct proxy *px = &session_config()->proxy;

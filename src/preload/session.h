@@ -28,6 +28,9 @@ struct table *session_names(void);
  */
 int session_hops(struct endpoint *hops, bool ask);
 
+/* Would session_hops() ask nobody? */
+bool session_hops_known(void);
+
 /*
  * Is this thread just asking for the proxy's address? libc's own helpers may then connect
  * somewhere.

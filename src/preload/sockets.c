@@ -195,7 +195,7 @@ static void note_for_heirs(uint64_t cookie, const struct socket_note *note)
 	peers_note(t, cookie, &p);
 }
 
-void sockets_move(uint64_t cookie, int fd, int shown_family)
+void sockets_move(uint64_t cookie, int fd, int shown_family, int err)
 {
 	uint64_t now = sockets_cookie(fd);
 	struct socket_note note;
@@ -207,7 +207,8 @@ void sockets_move(uint64_t cookie, int fd, int shown_family)
 	if (e) {
 		HASH_DEL(entries, e);
 		e->cookie = now;
-		e->state = SOCKET_CONNECTED;
+		e->state = err < 0 ? SOCKET_FAILED : SOCKET_CONNECTED;
+		e->err = err;
 		e->shown_family = (int8_t)shown_family;
 		HASH_ADD(hh, entries, cookie, sizeof(e->cookie), e);
 		if (!e->hh.tbl) {
@@ -218,23 +219,8 @@ void sockets_move(uint64_t cookie, int fd, int shown_family)
 	if (e)
 		note_of(e, &note);
 	table_release(&g);
-	if (e)
+	if (e && err == 0)
 		note_for_heirs(now, &note);
-}
-
-void sockets_fail(int fd, int err)
-{
-	uint64_t cookie = sockets_cookie(fd);
-	struct lock_guard g;
-	struct entry *e;
-
-	table_take(&g);
-	e = cookie ? entry_find(cookie) : NULL;
-	if (e) {
-		e->state = SOCKET_FAILED;
-		e->err = err;
-	}
-	table_release(&g);
 }
 
 void sockets_note(int fd, const struct socket_note *note)

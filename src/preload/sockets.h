@@ -53,15 +53,12 @@ bool sockets_find(int fd, struct socket_note *out);
 bool sockets_inherit(int fd, struct socket_note *out);
 
 /*
- * The socket with that cookie was SOCKET_CONNECTING; @fd, which is connected, takes its place.
- * Allocates nothing, as a rule.
+ * The socket with that cookie was SOCKET_CONNECTING; @fd takes its place, and is connected (@err is
+ * 0), or failed in @err. Allocates nothing, as a rule.
  *
  * @shown_family  as in struct socket_note
  */
-void sockets_move(uint64_t cookie, int fd, int shown_family);
-
-/* @fd's connect() failed in @err. */
-void sockets_fail(int fd, int err);
+void sockets_move(uint64_t cookie, int fd, int shown_family, int err);
 
 /* @fd is unconnected again. That it was swapped stays known. */
 void sockets_forget(int fd);

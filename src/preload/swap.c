@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define PLACES_MAX 64 /* numbers of one socket that are followed */
@@ -97,16 +98,51 @@ static int place_one(const struct sys *sys, int fd, int with)
 	return r < 0 ? -errno : 0;
 }
 
+/* dup3() goes no further than today's limit, though what is open above it goes on. */
+static int dup_past_limit(const struct sys *sys, int fd, int to)
+{
+	struct rlimit was, now;
+	int r;
+
+	if (getrlimit(RLIMIT_NOFILE, &was) < 0 || was.rlim_max <= (rlim_t)to)
+		return -1;
+	now = was;
+	now.rlim_cur = (rlim_t)to + 1;
+	if (setrlimit(RLIMIT_NOFILE, &now) < 0)
+		return -1;
+	r = sys->dup3(fd, to, O_CLOEXEC);
+	setrlimit(RLIMIT_NOFILE, &was);
+	return r;
+}
+
+/*
+ * Another number for the socket that goes, so that it can be shut down when it has gone: @spare,
+ * where the program has not lowered its limit below that, or a new one. Where there is neither nor,
+ * it is shut down now, which others can see for a moment.
+ */
+static int keep(const struct sys *sys, int fd, int spare)
+{
+	int old = sys->dup3(fd, spare, O_CLOEXEC);
+
+	if (old < 0)
+		old = sys->fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (old < 0)
+		old = dup_past_limit(sys, fd, spare);
+	if (old < 0)
+		shutdown(fd, SHUT_RDWR);
+	return old;
+}
+
 int swap_place(const struct sys *sys, const int *fds, size_t n, int with, int spare)
 {
 	struct epoll_seats seats = { .n = 0 };
 	struct stat st = { .st_ino = 0 };
-	int err = 0, flags;
+	int err = 0, old = -1, flags;
 
 	fstat(fds[0], &st);
 	flags = copy_flags(sys, fds[0], with);
 	if (spare >= 0)
-		sys->dup3(fds[0], spare, O_CLOEXEC);
+		old = keep(sys, fds[0], spare);
 	for (size_t i = 0; i < n; i++)
 		epolls_take(fds[i], st.st_ino, &seats);
 	/* The last that is replaced closes the former socket, unless there is a spare. */
@@ -116,6 +152,10 @@ int swap_place(const struct sys *sys, const int *fds, size_t n, int with, int sp
 	if (flags >= 0 && (flags & O_ASYNC))
 		sys->fcntl(fds[0], F_SETFL, flags);
 	epolls_give(&seats);
+	if (old >= 0)
+		shutdown(old, SHUT_RDWR);
+	if (old >= 0 && old != spare)
+		sys->close(old);
 	return err;
 }
 

@@ -31,7 +31,8 @@ size_t swap_find(int fd, uint64_t cookie, int *fds, size_t max);
  * Under the lock: put @with in place of the @n descriptors @fds, which are one socket, each with its
  * own close-on-exec flag. @with itself stays open, the caller's to close.
  *
- * @spare  -1, or a descriptor that is the former socket from now on
+ * @spare  -1, or a descriptor of ours: the former socket is then shut down, which wakes those who
+ *         wait for it, and @spare may refer to it from now on
  *
  * Returns 0 or a negative errno; where the first can't be replaced nothing is changed.
  */

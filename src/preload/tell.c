@@ -14,9 +14,20 @@ static void tell_failure(const struct endpoint *dst, const struct dial *d, int e
 	         ENDPOINT_TEXT(dst), d->proxy->label, dial_explain(d, err, text, sizeof(text)));
 }
 
+/* A name that a rule sends direct. */
+static void tell_direct(const struct endpoint *dst, const struct dial *d, int err)
+{
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("%s[%d]: %s direct at %s: %s", program_invocation_short_name,
+		          (int)getpid(), ENDPOINT_TEXT(dst), ENDPOINT_TEXT(&d->report.hop),
+		          err_text(err));
+}
+
 void tell_dial(const struct endpoint *dst, const struct dial *d, int err)
 {
-	if (err < 0)
+	if (!d->proxy)
+		tell_direct(dst, d, err);
+	else if (err < 0)
 		tell_failure(dst, d, err);
 	else if (log_enabled(LOG_LEVEL_INFO))
 		log_info("%s[%d]: %s through %s: connected, after %lld ms",

@@ -103,7 +103,7 @@ static struct parked *take_parked(int fd, struct lock_guard *g)
 }
 
 /*
- * Like take_parked(), of one whose other socket is there. The helper makes it in a moment, but for
+ * Like take_parked(), of one whose other socket is ready. The helper sees to it in a moment, but for
  * want of descriptors: NULL then.
  *
  * @is_parked  at all
@@ -112,13 +112,13 @@ static struct parked *take_dialled(int fd, struct lock_guard *g, bool *is_parked
 {
 	struct parked *p = take_parked(fd, g);
 
-	for (int i = 0; p && p->job.dial.fd < 0 && i < MOMENT_TRIES; i++) {
+	for (int i = 0; p && !p->dressed && i < MOMENT_TRIES; i++) {
 		lock_release(g);
 		nanosleep(&(struct timespec){ .tv_nsec = MOMENT_NS }, NULL);
 		p = take_parked(fd, g);
 	}
 	*is_parked = p != NULL;
-	if (p && p->job.dial.fd < 0) {
+	if (p && !p->dressed) {
 		lock_release(g);
 		return NULL;
 	}
