@@ -69,6 +69,12 @@ python3-socks /usr/lib/python3/dist-packages/socks.py
 tsocks tsocks
 proxychains4 proxychains4
 connect-proxy connect-proxy
+aria2 aria2c
+'
+# What some of the stories' own programs are built with: wanted in the same way, before a build is configured.
+LOOP_NEEDS='
+libevent-dev /usr/include/event2/event.h
+libuv1-dev /usr/include/uv.h
 '
 CLANG_NEEDS='
 clang clang

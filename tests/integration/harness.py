@@ -17,7 +17,7 @@ PROXIES = ("socksifyd", "microsocks", "danted")
 WAYS = ("wrapper", "preload")
 USERS = ("root", "nobody")
 PAIRS = {("wrapper", "root"), ("preload", "nobody")}
-PORTS = {"socksifyd": 1080, "microsocks": 1081, "danted": 1082, "users": 1083}
+PORTS = {"socksifyd": 1080, "microsocks": 1081, "danted": 1082, "users": 1083, "slow": 1084}
 HOSTS = {
     "web": {"name": "web.test", "address": world.WEB4},
     "store": {"name": "store.test", "address": world.STORE4},
@@ -124,6 +124,8 @@ class Cell:
         self.kit, self.world, self.client = kit, kit.place, client
         self.proxy, self.way, self.user = proxy, way, user
         self.results = []
+        # What its line shall say though it is well.
+        self.remark = ""
         self.home = kit.home(user)
         self.scratch = kit.fresh_dir(user)
         self.port = PORTS.get(proxy, NOBODY_LISTENS)

@@ -38,7 +38,7 @@ class Job:
             problem = harness.tell(self.story, cell, eyes)
         except harness.Skipped as e:
             return "skip", str(e)
-        return ("FAIL", problem) if problem else ("ok", "")
+        return ("FAIL", problem) if problem else ("ok", cell.remark)
 
 
 def work(kit, number, jobs, queue, results):

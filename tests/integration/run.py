@@ -51,6 +51,9 @@ def arguments():
     )
     parser.add_argument("--patience", type=int, default=1, help="factor for every time-out")
     parser.add_argument(
+        "--strict", action="store_true", help="hold event loops to the clock, too; see pace.py"
+    )
+    parser.add_argument(
         "--lanes",
         type=int,
         default=min(4, 2 * len(os.sched_getaffinity(0))),

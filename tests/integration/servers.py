@@ -38,7 +38,7 @@ class Kit:
         self.place, self.scratch = place, place.scratch
         self.real_root = args.real_root
         self.preload_first = args.preload_first
-        self.patience = args.patience
+        self.patience, self.strict = args.patience, args.strict
         self.wanted = args.proxy
         self.processes = []
         self.logs = {}
@@ -51,6 +51,9 @@ class Kit:
         self.library = self.built("src/preload/libsocksify.so")
         self.programs = self.built("tests/integration/programs")
         self.proxy_addresses = []
+        # Of the slow proxy: how long each of its two steps takes, and where it tells what it has seen.
+        self.step_ms = 100 * self.patience
+        self.slow_control = os.path.join(self.scratch, "slow-control")
 
     def built(self, path):
         return os.path.join(self.build, path) if self.build else ""
@@ -134,6 +137,13 @@ class Kit:
             ["microsocks", "-i", world.PROXY4, "-p", str(port)],
             stdout=subprocess.DEVNULL,
         )
+        self.wait_listening(port, process)
+
+    def start_slow(self, port):
+        """Where patience is asked for, it is slower still: clients are, too."""
+        delay = str(self.step_ms / 1000)
+        argv = [os.path.join(HERE, "slow.py"), world.PROXY4, str(port), delay, self.slow_control]
+        process = self.spawn("slow", [sys.executable, *argv], stdin=subprocess.DEVNULL)
         self.wait_listening(port, process)
 
     def start_danted(self, port):

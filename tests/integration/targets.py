@@ -89,7 +89,7 @@ class Pages(http.server.BaseHTTPRequestHandler):
 
 
 class Web(http.server.ThreadingHTTPServer):
-    request_queue_size = 512
+    request_queue_size = 4096
     scratch = ""
     tls = None
 

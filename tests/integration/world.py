@@ -22,6 +22,8 @@ NAMESERVER = "192.0.2.53"
 WEB4, WEB6 = "203.0.113.10", "2001:db8:113::10"
 SHELL4 = "203.0.113.22"
 STORE4 = "203.0.113.30"
+# The slow proxy never answers who asks for it, and nobody has the address.
+SILENT, SILENT4 = "silent.test", "203.0.113.66"
 
 # Known to the proxies' side alone.
 NAMES = {
