@@ -248,12 +248,12 @@ void epolls_import(void)
 {
 	for (int fd = 0; fd < INHERITED_MAX; fd++) {
 		int type = 0;
+		int r = real->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type,
+		                         &(socklen_t){ sizeof(type) });
 
-		if (is_epoll(fd))
-			read_epoll(fd, import_seat, NULL);
-		else if (real->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type,
-		                          &(socklen_t){ sizeof(type) }) == 0 &&
-		         type == SOCK_STREAM && fds_make(fd))
+		if (r == 0 && type == SOCK_STREAM && fds_make(fd))
 			fds_set(fds_find(fd), FD_DUPED);
+		else if (r < 0 && errno == ENOTSOCK && is_epoll(fd))
+			read_epoll(fd, import_seat, NULL);
 	}
 }

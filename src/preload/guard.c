@@ -1,6 +1,7 @@
 #include "guard.h"
 
 #include "fds.h"
+#include "lock.h"
 #include "page.h"
 #include "real.h"
 
@@ -55,12 +56,35 @@ enum guard guard_ask(void)
 	return GUARD_DOWN;
 }
 
+/*
+ * A child has copies of what is ours. In the midst of a change it would not know of all, and would
+ * keep a connection of its parent's open.
+ */
+static _Thread_local struct {
+	struct lock_guard lock;
+	bool holds;
+} fork_now;
+
+static void before_fork(void)
+{
+	fork_now.holds = guard_is_up();
+	if (fork_now.holds)
+		lock_take(&fork_now.lock, LOCK_PARKING);
+}
+
+static void in_parent(void)
+{
+	if (fork_now.holds)
+		lock_release(&fork_now.lock);
+}
+
 /* So that a child which never calls a hook of ours does not keep its parent's connections open. */
-static void forked(void)
+static void in_child(void)
 {
 	atomic_store_explicit(&page_get()->owner, 0, memory_order_relaxed);
 	if (guard_is_up())
 		leave_to_parent();
+	in_parent();
 }
 
 void guard_raise(void)
@@ -68,7 +92,7 @@ void guard_raise(void)
 	static bool registered;
 
 	if (!registered)
-		registered = pthread_atfork(NULL, NULL, forked) == 0;
+		registered = pthread_atfork(before_fork, in_parent, in_child) == 0;
 	atomic_store(&page_get()->owner, getpid());
 	atomic_store(&guard_raised, true);
 }

@@ -12,6 +12,7 @@
 #include "swap.h"
 #include "tell.h"
 
+#include <base/clock.h>
 #include <base/errtext.h>
 #include <base/log.h>
 #include <errno.h>
@@ -135,6 +136,9 @@ void landing_done(struct worker_job *job, int err)
 		dial_leave(&job->dial);
 	else if (job->dial.proxy && !job->dial.report.reached)
 		session_hops_stale();
+	/* It may never have begun. */
+	if (job->dial.report.ended_ms == 0)
+		job->dial.report.ended_ms = clock_ms();
 	/* Before the program knows: it may end with the knowledge. */
 	if (awaited)
 		tell_dial(&p->dst, &job->dial, err);

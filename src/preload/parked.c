@@ -149,6 +149,14 @@ void parked_drop(struct parked *p, int fd)
 	}
 }
 
+void parked_leave(struct parked *p, int fd)
+{
+	/* Who else has it, a child of fork() say, would wait for a swap that never comes. */
+	if (p->n_fds == 1 && p->fds[0] == fd)
+		shutdown(fd, SHUT_RDWR);
+	parked_drop(p, fd);
+}
+
 bool parked_revise(struct parked *p)
 {
 	for (size_t i = p->n_fds; i-- > 0;)

@@ -38,8 +38,12 @@ void parked_link(struct parked *p, int fd);
 void parked_unlink(struct parked *p);
 void parked_give_up(struct parked *p);
 
-/* @fd is none of its numbers any more. Without one, the job is cancelled. */
+/*
+ * @fd is none of its numbers any more; leave: it is about to be closed. Without any, the job is
+ * cancelled.
+ */
 void parked_drop(struct parked *p, int fd);
+void parked_leave(struct parked *p, int fd);
 
 /*
  * Drop the numbers that stand for another file by now. False where none is left.

@@ -19,6 +19,7 @@
 #include "swap.h"
 #include "tell.h"
 
+#include <base/clock.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -151,7 +152,7 @@ static struct parked *begin(const struct path_socket *sock, const struct parking
 		.n_hops = aim->n_hops,
 		.deadline_ms = aim->deadline_ms,
 		.fd = -1,
-		.report = { .code = -1 },
+		.report = { .code = -1, .began_ms = clock_ms() },
 	};
 	return p;
 }

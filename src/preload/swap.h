@@ -28,8 +28,8 @@ int swap_prepare(const struct sys *sys, int fd, int family, int protocol);
 size_t swap_find(int fd, uint64_t cookie, int *fds, size_t max);
 
 /*
- * Under the lock: put @with in place of the @n descriptors @fds, which are one socket, each with its
- * own close-on-exec flag. @with itself stays open, the caller's to close.
+ * Under the lock: put @with in place of the @n descriptors @fds, which are one socket, each with
+ * its own close-on-exec flag. @with itself stays open, the caller's to close.
  *
  * @spare  -1, or a descriptor of ours: the former socket is then shut down, which wakes those who
  *         wait for it, and @spare may refer to it from now on

@@ -103,8 +103,8 @@ static struct parked *take_parked(int fd, struct lock_guard *g)
 }
 
 /*
- * Like take_parked(), of one whose other socket is ready. The helper sees to it in a moment, but for
- * want of descriptors: NULL then.
+ * Like take_parked(), of one whose other socket is ready. The helper sees to it in a moment, but
+ * for want of descriptors: NULL then.
  *
  * @is_parked  at all
  */

@@ -366,7 +366,9 @@ int dial_begin(struct dial *d, int fd, const struct endpoint *dst)
 	d->report = (struct dial_report){ .code = -1,
 		                          .began_ms = clock_ms(),
 		                          .step_us = { -1, -1, -1, -1 } };
-	d->fd = fd;
+	/* Its owner's other threads may be looking at a number that stays the same. */
+	if (d->fd != fd)
+		d->fd = fd;
 	d->hop = 0;
 	d->eased = false;
 	enter(d, DIAL_OVER);
