@@ -22,10 +22,12 @@ static int outcome(int fd)
 {
 	struct socket_note note;
 
-	if (!sockets_find(fd, &note) || note.state == SOCKET_IDLE)
-		return -ECONNABORTED;
+	sockets_find(fd, &note);
 	if (note.state == SOCKET_CONNECTED)
 		return 0;
+	/* Closed, shut down, dissolved by another thread. */
+	if (note.state != SOCKET_FAILED)
+		return -ECONNABORTED;
 	dial_dissolve(&real_sys, fd);
 	sockets_forget(fd);
 	return note.err;
@@ -128,7 +130,8 @@ static struct parked *take_dialled(int fd, struct lock_guard *g, bool *is_parked
 /* Of a call that can't be made where it is parked. */
 static bool out_of_memory(bool is_parked, int *r)
 {
-	errno = ENOBUFS;
+	if (is_parked)
+		errno = ENOBUFS;
 	*r = -1;
 	return is_parked;
 }
