@@ -48,24 +48,28 @@ static bool cover(const char *path, const char *text)
 	return ok;
 }
 
-static bool enter(void)
+bool alone_unshare(int flags, bool as_root)
 {
 	unsigned uid = geteuid(), gid = getegid();
 	char map[64];
 
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
+	if (unshare(flags | (uid ? CLONE_NEWUSER : 0)) < 0)
 		return false;
-	if (uid) {
-		if (!write_file("/proc/self/setgroups", "deny"))
-			return false;
-		snprintf(map, sizeof(map), "%u %u 1", uid, uid);
-		if (!write_file("/proc/self/uid_map", map))
-			return false;
-		snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-		if (!write_file("/proc/self/gid_map", map))
-			return false;
-	}
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	if (uid == 0)
+		return true;
+	if (!write_file("/proc/self/setgroups", "deny"))
+		return false;
+	snprintf(map, sizeof(map), "%u %u 1", as_root ? 0 : uid, uid);
+	if (!write_file("/proc/self/uid_map", map))
+		return false;
+	snprintf(map, sizeof(map), "%u %u 1", as_root ? 0 : gid, gid);
+	return write_file("/proc/self/gid_map", map);
+}
+
+static bool enter(void)
+{
+	return alone_unshare(CLONE_NEWNET | CLONE_NEWNS, false) &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       cover("/etc/hosts", "127.0.0.1 localhost\n192.0.2.90 listed.port.test\n") &&
 	       cover("/etc/nsswitch.conf", "hosts: files dns\n") &&
 	       cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:2\n");

@@ -21,6 +21,12 @@
  */
 bool alone_begin(void);
 
+/*
+ * unshare(), in a user namespace of one's own where that takes privileges; @as_root: they outlast
+ * an exec.
+ */
+bool alone_unshare(int flags, bool as_root);
+
 /* How many questions the name server was asked so far. */
 int alone_questions(void);
 

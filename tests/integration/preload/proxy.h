@@ -2,7 +2,12 @@
 #ifndef TEST_PROXY_H
 #define TEST_PROXY_H
 
-int proxy_listen(int family, int *port);
-void proxy_serve(int listener); /* does not return */
+#include <netinet/in.h>
+
+/* A stream socket that listens, a datagram socket that is bound: at @host, or on loopback. */
+int proxy_listen(int family, const char *host, int *port);
+int proxy_control(const char *host, int *port);
+
+void proxy_serve(int listener, int control); /* does not return */
 
 #endif
