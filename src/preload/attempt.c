@@ -1,8 +1,8 @@
 /*
- * How it works: a connect that must not wait is parked. Else dial_connect() brings the program's own
- * socket through the proxy or, where its family can't reach the proxy, a second socket that then
- * takes its place. When a signal or SO_SNDTIMEO ends the wait, the helper goes on behind it, as the
- * kernel would.
+ * How it works: a connect that must not wait is parked. Else dial_connect() brings the program's
+ * own socket through the proxy or, where its family can't reach the proxy, a second socket that
+ * then takes its place. When a signal or SO_SNDTIMEO ends the wait, the helper goes on behind it,
+ * as the kernel would.
  */
 #include "attempt.h"
 

@@ -36,8 +36,8 @@ void epolls_take(int fd, ino_t inode, struct epoll_seats *seats);
 void epolls_give(const struct epoll_seats *seats);
 
 /*
- * Note what the hooks can't know: registrations in epolls that came over exec, and that sockets which
- * did may have two numbers. Such descriptors have low numbers.
+ * Note what the hooks can't know: registrations in epolls that came over exec, and that sockets
+ * which did may have two numbers. Such descriptors have low numbers.
  */
 void epolls_import(void);
 

@@ -67,15 +67,16 @@ static _Thread_local struct {
 
 static void before_fork(void)
 {
-	fork_now.holds = guard_is_up();
-	if (fork_now.holds)
-		lock_take(&fork_now.lock, LOCK_PARKING);
+	lock_take(&fork_now.lock, LOCK_PARKING);
+	fork_now.holds = true;
 }
 
 static void in_parent(void)
 {
-	if (fork_now.holds)
-		lock_release(&fork_now.lock);
+	if (!fork_now.holds) /* registered after this fork began */
+		return;
+	fork_now.holds = false;
+	lock_release(&fork_now.lock);
 }
 
 /* So that a child which never calls a hook of ours does not keep its parent's connections open. */

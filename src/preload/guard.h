@@ -27,8 +27,8 @@ enum guard {
 };
 
 /*
- * Whose are the descriptors of ours and what is parked? A forked child gets rid of its copies at the
- * first question. Costs a system call where the guard is up, and nothing else.
+ * Whose are the descriptors of ours and what is parked? A forked child gets rid of its copies at
+ * the first question. Costs a system call where the guard is up, and nothing else.
  */
 enum guard guard_ask(void);
 

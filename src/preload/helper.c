@@ -215,7 +215,7 @@ static void *run(void *arg)
 	}
 }
 
-/* Static TLS lies on the stack; how much of it there is glibc tells to those who ask (as Java's). */
+/* Static TLS lies on the stack; how much there is glibc tells to those who ask (as Java's does). */
 static size_t stack_size(const pthread_attr_t *attr)
 {
 	size_t (*min_stack)(const pthread_attr_t *) = NULL;

@@ -1,7 +1,7 @@
 /*
- * The helper thread: carries dials on while the program does something else. Made at the first need,
- * with every signal blocked, gone again, and all its descriptors with it, once nothing was held for
- * a few seconds.
+ * The helper thread: carries dials on while the program does something else. Made at the first
+ * need, with every signal blocked, gone again, and all its descriptors with it, once nothing was
+ * held for a few seconds.
  */
 #ifndef PRELOAD_HELPER_H
 #define PRELOAD_HELPER_H

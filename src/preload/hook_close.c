@@ -38,7 +38,7 @@ static int close_marked(int fd, struct fd_entry *e)
 	p = parked_find(fd);
 	note_closed(e);
 	if (p)
-		parked_leave(p, fd);
+		parked_drop(p, fd, fd);
 	r = real->close(fd);
 	lock_release(&g);
 	return r;
@@ -67,7 +67,7 @@ static int close_between(unsigned first, unsigned last)
 		if (!fds_has(e, FD_OURS)) {
 			p = parked_find(fd);
 			if (p)
-				parked_leave(p, fd);
+				parked_drop(p, fd, fd);
 			continue;
 		}
 		if ((unsigned)fd > first)

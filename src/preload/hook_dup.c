@@ -1,6 +1,6 @@
 /*
  * Duplicates: another number of a socket must come along when another socket takes its place. That
- * there are any is noted, for those of sockets that are connected later; what is parked is followed.
+ * there are any is noted, for sockets that are connected later; what is parked is followed.
  */
 #include "fds.h"
 #include "guard.h"
@@ -90,18 +90,19 @@ int hook_fcntl64(int fd, int cmd, long arg)
 /* Under the lock. */
 static int replace_marked(int from, int to, int (*make)(int from, int cmd, long arg), int flags)
 {
-	struct parked *old, *now;
-	int r;
+	struct parked *now = parked_find(from), *old = from == to ? NULL : parked_find(to);
+	int saved = errno;
+	int kept = old ? real->fcntl(to, F_DUPFD_CLOEXEC, old->helper->floor) : -1;
+	int r = make(from, to, flags);
 
-	now = parked_find(from);
-	old = parked_find(to);
-	r = make(from, to, flags);
-	if (r < 0 || from == to)
-		return r;
-	if (old)
-		parked_drop(old, to);
-	if (now)
+	if (r >= 0 && old)
+		parked_drop(old, to, kept);
+	if (r >= 0 && now && from != to)
 		parked_link(now, to);
+	if (kept >= 0)
+		real->close(kept);
+	if (r >= 0)
+		errno = saved;
 	return r;
 }
 

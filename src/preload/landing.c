@@ -55,9 +55,9 @@ static bool was_mapped(const struct parked *p)
 }
 
 /*
- * The socket that was dialled becomes one whose connect() was refused, and is put in place. SO_ERROR
- * and connect() say what @why says (hook_sockopt.c); to all else it was refused. Returns 0 or a
- * negative errno, with nothing changed.
+ * The socket that was dialled becomes one whose connect() was refused, and is put in place.
+ * SO_ERROR and connect() say what @why says (hook_sockopt.c); to all else it was refused. Returns 0
+ * or a negative errno, with nothing changed.
  */
 static int take_place_refused(struct parked *p, int why)
 {

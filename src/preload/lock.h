@@ -10,7 +10,7 @@
 #include <signal.h>
 
 enum lock {
-	LOCK_PARKING, /* what is parked, what is ours, registrations that move: may take the other */
+	LOCK_PARKING, /* what is parked, what is ours, what moves: the other may be taken inside */
 	LOCK_TABLES,  /* what is known of sockets and of the proxy: taken last, and briefly */
 };
 

@@ -3,8 +3,8 @@
 #define PRELOAD_LOOKUP_H
 
 /*
- * Begin to ask, unless it is being asked already: session_hops() will know. Returns 0, or a negative
- * errno where there is no thread for it.
+ * Begin to ask, unless it is being asked already: session_hops() will know. Returns 0, or a
+ * negative errno where there is no thread for it.
  */
 int lookup_hops(void);
 

@@ -31,8 +31,8 @@ struct options_lifted {
 };
 
 /*
- * Take the second kind away from @fd, for a while. Returns 0, or -EPERM with all as before: only the
- * privileged may free a socket from a device.
+ * Take the second kind away from @fd, for a while. Returns 0, or -EPERM with all as before: only
+ * the privileged may free a socket from a device.
  */
 int options_lift(const struct sys *sys, int fd, struct options_lifted *was);
 void options_restore(const struct sys *sys, int fd, const struct options_lifted *was);

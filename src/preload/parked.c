@@ -25,8 +25,8 @@ struct block {
 
 static struct block *blocks;
 static struct parked *unused;
-static size_t live;
-static unsigned generation; /* the helper's: those of another one are nobody's */
+static size_t live, n_dialled; /* pieces in use; sockets that are being dialled */
+static unsigned generation;    /* the helper's: those of another one are nobody's */
 
 static void put_pieces(struct block *b)
 {
@@ -48,7 +48,7 @@ static void free_blocks(void)
 	}
 	if (blocks)
 		put_pieces(blocks);
-	live = 0;
+	live = n_dialled = 0;
 }
 
 static bool add_block(void)
@@ -138,23 +138,18 @@ static void cancel_unwanted(struct parked *p)
 		parked_give_up(p);
 }
 
-void parked_drop(struct parked *p, int fd)
+void parked_drop(struct parked *p, int fd, int file)
 {
 	for (size_t i = 0; i < p->n_fds; i++) {
 		if (p->fds[i] != fd)
 			continue;
 		unlink_at(p, i);
+		/* Who else has it, a child of fork() say, would wait for good. */
+		if (p->n_fds == 0 && file >= 0)
+			shutdown(file, SHUT_RDWR);
 		cancel_unwanted(p);
 		return;
 	}
-}
-
-void parked_leave(struct parked *p, int fd)
-{
-	/* Who else has it, a child of fork() say, would wait for a swap that never comes. */
-	if (p->n_fds == 1 && p->fds[0] == fd)
-		shutdown(fd, SHUT_RDWR);
-	parked_drop(p, fd);
 }
 
 bool parked_revise(struct parked *p)
@@ -185,12 +180,19 @@ void parked_close_dialled(struct parked *p)
 	guard_disclaim(p->job.dial.fd);
 	real->close(p->job.dial.fd);
 	p->job.dial.fd = -1;
+	n_dialled--;
 }
 
 void parked_claim_dialled(struct parked *p, int fd)
 {
 	guard_claim(fd, &p->job);
 	p->job.dial.fd = fd;
+	n_dialled++;
+}
+
+bool parked_is_any_dialled(void)
+{
+	return n_dialled > 0;
 }
 
 void parked_give_back_lifted(struct parked *p, int fd)

@@ -39,11 +39,11 @@ void parked_unlink(struct parked *p);
 void parked_give_up(struct parked *p);
 
 /*
- * @fd is none of its numbers any more; leave: it is about to be closed. Without any, the job is
- * cancelled.
+ * @fd is none of its numbers any more. Without any, the job is cancelled, and the socket shut down.
+ *
+ * @file  a number that the socket still has, if only for the moment; or -1
  */
-void parked_drop(struct parked *p, int fd);
-void parked_leave(struct parked *p, int fd);
+void parked_drop(struct parked *p, int fd, int file);
 
 /*
  * Drop the numbers that stand for another file by now. False where none is left.
@@ -57,7 +57,10 @@ struct parked *parked_find(int fd);
 void parked_claim_dialled(struct parked *p, int fd);
 void parked_close_dialled(struct parked *p);
 
-/* @fd, which waited, has the options again that were lifted from it, as they were or were set since. */
+/* Is there one that will leave a descriptor when it ends? */
+bool parked_is_any_dialled(void);
+
+/* @fd, which waited, has the options again that were lifted from it, as they are by now. */
 void parked_give_back_lifted(struct parked *p, int fd);
 
 #endif

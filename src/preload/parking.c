@@ -1,7 +1,7 @@
 /*
- * How it works: the program's socket is parked, and handed to the helper together with another one,
- * which the helper makes like it and brings through the proxy (second.c). How it ends is landing.c's
- * matter, what the program does meanwhile waiting.c's.
+ * How it works: the program's socket is parked, and handed to the helper together with another
+ * one, which the helper makes like it and brings through the proxy (second.c). How it ends is
+ * landing.c's matter, what the program does meanwhile waiting.c's.
  *
  * Where the program's own can't be parked, a stand-in is parked in its place, and the program's own
  * is dialled: it was bound to a device, from which only the privileged may free it, or its blocking
@@ -9,6 +9,7 @@
  */
 #include "parking.h"
 
+#include "fds.h"
 #include "landing.h"
 #include "lock.h"
 #include "options.h"
@@ -69,20 +70,25 @@ static void link_parked(struct parked *p, int fd)
 /* Under the lock: the program's own socket is parked. */
 static int park(struct parked *p, int fd)
 {
-	int err = options_lift(&real_sys, fd, &p->lifted);
+	int err;
 
+	if (!fds_make(fd)) /* it could not be followed */
+		return -EAGAIN;
+	if (!p->unresolved && second_make(p, fd) < 0 && !parked_is_any_dialled())
+		return -EAGAIN;
+	err = options_lift(&real_sys, fd, &p->lifted);
 	if (err < 0)
-		return err;
+		goto out;
 	read_bound(p, fd);
 	err = blackhole_park(&p->helper->hole, fd, p->sock.family);
 	helper_claim();
-	if (err != -EINPROGRESS) {
+	if (err == -EINPROGRESS)
+		link_parked(p, fd);
+	else
 		options_restore(&real_sys, fd, &p->lifted);
-		return err;
-	}
-	link_parked(p, fd);
-	if (!p->unresolved)
-		second_make(p, fd);
+out:
+	if (err != -EINPROGRESS)
+		parked_close_dialled(p);
 	return err;
 }
 
@@ -96,8 +102,10 @@ static int make_stand_in(struct parked *p, int fd)
 	if (to < 0)
 		return -errno;
 	swap_dress(&real_sys, fd, to, OPTIONS_PLAIN);
-	options_lift(&real_sys, to, &p->lifted);
-	err = blackhole_park(&p->helper->hole, to, p->sock.family);
+	/* In a VRF a new socket is bound to a device as well. */
+	err = options_lift(&real_sys, to, &p->lifted);
+	if (err == 0)
+		err = blackhole_park(&p->helper->hole, to, p->sock.family);
 	helper_claim();
 	if (err == -EINPROGRESS)
 		return to;
@@ -105,10 +113,10 @@ static int make_stand_in(struct parked *p, int fd)
 	return err < 0 ? err : -EAGAIN;
 }
 
-/* Under the lock: a stand-in is parked under the program's numbers, and the program's own is ours. */
+/* Under the lock: a stand-in is parked in its place, and the program's own socket is ours. */
 static int displace(struct parked *p, int fd)
 {
-	int stand_in = make_stand_in(p, fd), own, err;
+	int stand_in = fds_make(fd) ? make_stand_in(p, fd) : -EAGAIN, own, err;
 	int fds[PARKED_FDS_MAX];
 	size_t n;
 

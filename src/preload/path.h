@@ -43,8 +43,8 @@ bool path_is_tcp(const struct path_socket *sock);
  * Sockets that have no way through the proxy get a refusal where the others get the proxy. False
  * where @sa is not a whole internet address: the kernel judges it then.
  *
- * @may_wait  for the addresses of the proxy's name. Where they are not known, @p is what it would be
- *            if the destination is none of them.
+ * @may_wait  for the addresses of the proxy's name. Where they are not known, @p is what it would
+ *            be if the destination is none of them.
  */
 bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
                socklen_t len, bool may_wait);

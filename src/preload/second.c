@@ -50,8 +50,8 @@ static int choose_family(const struct parked *p, int fd)
 
 /*
  * Under the lock, by the thread that connects: a socket for the helper to dial. It is made here, so
- * that no number of the program's is taken behind its back; the helper's threads find it high. Where
- * there are no descriptors left, those under way that end will leave some.
+ * that no number of the program's is taken behind its back; the helper's threads find it high.
+ * Where there are no descriptors left, those under way that end will leave some.
  */
 int second_make(struct parked *p, int fd)
 {

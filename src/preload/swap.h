@@ -22,7 +22,8 @@ void swap_dress(const struct sys *sys, int fd, int to, int which);
 int swap_prepare(const struct sys *sys, int fd, int family, int protocol);
 
 /*
- * The numbers of this process's descriptors that refer to the socket of that cookie, which is not 0,
+ * The numbers of this process's descriptors that refer to the socket of that cookie, which is not
+ * 0,
  * @fd among them. Returns how many there are, up to @max.
  */
 size_t swap_find(int fd, uint64_t cookie, int *fds, size_t max);

@@ -11,11 +11,20 @@
 #include <base/clock.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <time.h>
 
-/* How long a call waits for a socket to dial to be made. */
+/* How often, and how many times, a call looks whether the socket that is dialled is ready. */
 #define MOMENT_NS    50000
-#define MOMENT_TRIES 100
+#define MOMENT_TRIES 20000
+#define WANT_TRIES   100 /* where there was no descriptor for it */
+
+/* Under the lock. */
+static void give_up(struct parked *p, int fd)
+{
+	parked_give_back_lifted(p, fd);
+	parked_give_up(p);
+}
 
 /* How a connect() ended that was waited for. */
 static int outcome(int fd)
@@ -33,17 +42,22 @@ static int outcome(int fd)
 	return note.err;
 }
 
+/* One that was shut down waits no more: it is the program's to connect again. */
 static bool is_parked(int fd)
 {
 	struct lock_guard g;
-	bool is;
+	struct parked *p;
 
 	if (!waiting_has(fd) || guard_ask() != GUARD_MINE)
 		return false;
 	lock_take(&g, LOCK_PARKING);
-	is = parked_find(fd) != NULL;
+	p = parked_find(fd);
+	if (p && path_tcp_state(fd) != TCP_SYN_SENT) {
+		give_up(p, fd);
+		p = NULL;
+	}
 	lock_release(&g);
-	return is;
+	return p != NULL;
 }
 
 /* As the kernel waits for a connect() under way, which goes on whatever ends the wait. */
@@ -83,10 +97,8 @@ void waiting_dissolve(int fd)
 		return;
 	lock_take(&g, LOCK_PARKING);
 	p = parked_find(fd);
-	if (p) {
-		parked_give_back_lifted(p, fd);
-		parked_give_up(p);
-	}
+	if (p)
+		give_up(p, fd);
 	lock_release(&g);
 }
 
@@ -114,7 +126,8 @@ static struct parked *take_dialled(int fd, struct lock_guard *g, bool *is_parked
 {
 	struct parked *p = take_parked(fd, g);
 
-	for (int i = 0; p && !p->dressed && i < MOMENT_TRIES; i++) {
+	for (int i = 0; p && !p->dressed && i < (p->job.dial.fd < 0 ? WANT_TRIES : MOMENT_TRIES);
+	     i++) {
 		lock_release(g);
 		nanosleep(&(struct timespec){ .tv_nsec = MOMENT_NS }, NULL);
 		p = take_parked(fd, g);

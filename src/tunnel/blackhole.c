@@ -207,14 +207,26 @@ static socklen_t find_way(struct blackhole *b, int fd, int family, bool mapped, 
 	return sizeof(*out);
 }
 
+static bool is_waiting(const struct sys *sys, int fd)
+{
+	struct tcp_info info = { .tcpi_state = TCP_CLOSE };
+
+	sys->getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof(info) });
+	return info.tcpi_state == TCP_SYN_SENT;
+}
+
 int blackhole_park(struct blackhole *b, int fd, int family)
 {
 	struct sockaddr_in6 to;
 	socklen_t len = find_way(b, fd, family, false, false, &to);
 
-	if (b->sys->connect(fd, (const struct sockaddr *)&to, len) < 0)
+	if (b->sys->connect(fd, (const struct sockaddr *)&to, len) < 0 &&
+	    (errno != EINPROGRESS || is_waiting(b->sys, fd)))
 		return -errno;
-	/* It stands, or only pretends to: a SYN has been put off (TCP_FASTOPEN_CONNECT). */
+	/*
+	 * It stands, or only pretends to: a SYN has been put off (TCP_FASTOPEN_CONNECT). Or it was
+	 * refused: in another network namespace the black hole is none.
+	 */
 	dial_dissolve(b->sys, fd);
 	return -EAGAIN;
 }
