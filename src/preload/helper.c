@@ -18,7 +18,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NAME      "socksify"
@@ -316,13 +315,13 @@ void helper_move(int fd)
 		return;
 	while (!atomic_compare_exchange_weak(&wanted, &none, fd)) {
 		none = -1;
-		nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+		lock_nap();
 	}
 	lock_take(&g, LOCK_PARKING);
 	worker_kick(&helper.worker);
 	lock_release(&g);
 	while (atomic_load_explicit(&wanted, memory_order_acquire) == fd)
-		nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+		lock_nap();
 	lock_take(&g, LOCK_PARKING);
 	helper_release();
 	lock_release(&g);

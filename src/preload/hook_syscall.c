@@ -5,6 +5,7 @@
  */
 #include "real.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -35,6 +36,12 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 #ifdef SYS_fcntl
 	case SYS_fcntl:
 		return hook_fcntl((int)a, (int)b, c);
+#endif
+#ifdef SYS_io_uring_setup
+	case SYS_io_uring_setup:
+		/* A ring connects, and registers with epolls, past all hooks. */
+		errno = ENOSYS;
+		return -1;
 #endif
 	}
 	return real->syscall(number, a, b, c, d, e, f);

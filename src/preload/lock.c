@@ -7,6 +7,17 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#define NAP_NS 50000
+
+void lock_nap(void)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	pthread_setcancelstate(cancel, NULL);
+}
+
 void lock_take(struct lock_guard *g, enum lock which)
 {
 	atomic_uint *w;
@@ -23,7 +34,7 @@ void lock_take(struct lock_guard *g, enum lock which)
 		if (tries < 64)
 			sched_yield();
 		else
-			nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+			lock_nap();
 	}
 }
 

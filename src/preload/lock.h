@@ -23,4 +23,7 @@ struct lock_guard {
 void lock_take(struct lock_guard *g, enum lock which);
 void lock_release(struct lock_guard *g);
 
+/* Sleep for 50 us, by which no thread is cancelled: between two looks at what another one does. */
+void lock_nap(void);
+
 #endif

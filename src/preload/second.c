@@ -64,7 +64,6 @@ int second_make(struct parked *p, int fd)
 	return 0;
 }
 
-/* Called by the helper. */
 /* A proxy that was a destination itself is met without it. */
 static bool is_own_proxy(const struct parked *p)
 {
@@ -80,9 +79,14 @@ static int resolve(struct parked *p)
 	struct dial *d = &p->job.dial;
 	int n;
 
-	if (!session_hops_known() && lookup_hops() == 0)
+	if (!session_hops_known()) {
+		int err = lookup_hops();
+
+		if (err < 0)
+			return err;
 		return clock_ms() < d->deadline_ms ? -EAGAIN : -ETIMEDOUT;
-	n = session_hops(p->hops, true);
+	}
+	n = session_hops(p->hops, false);
 	d->n_hops = n > 0 ? (size_t)n : 0;
 	p->unresolved = false;
 	if (n <= 0)
@@ -106,6 +110,30 @@ static int find_sockets(struct parked *p, int *second)
 	return fd;
 }
 
+/*
+ * Make @second like @fd. That number may be another file's by now: its options are read, but
+ * nothing is done to it, or for it, that was not seen to under the lock. Returns 0 or a negative
+ * errno.
+ */
+static int dress(struct parked *p, int fd, int second)
+{
+	struct lock_guard g;
+	int err = 0;
+
+	swap_dress(&real_sys, fd, second, OPTIONS_PLAIN);
+	options_restore(&real_sys, second, &p->lifted);
+	lock_take(&g, LOCK_PARKING);
+	if (!parked_revise(p))
+		err = -ECANCELED;
+	else if (p->is_bound)
+		err = bind_alike(p, p->fds[0], second, path_family(second));
+	if (err == 0 && p->fds[0] != fd)
+		p->was_set = true;
+	p->dressed = true;
+	lock_release(&g);
+	return err;
+}
+
 int second_start(struct worker_job *job)
 {
 	struct parked *p = (struct parked *)job;
@@ -123,12 +151,6 @@ int second_start(struct worker_job *job)
 		return -EAGAIN;
 	if (second < 0)
 		return second;
-	swap_dress(&real_sys, fd, second, OPTIONS_PLAIN);
-	options_restore(&real_sys, second, &p->lifted);
-	if (p->is_bound)
-		err = bind_alike(p, fd, second, path_family(second));
-	lock_take(&g, LOCK_PARKING);
-	p->dressed = true;
-	lock_release(&g);
+	err = dress(p, fd, second);
 	return err < 0 ? err : dial_begin(&job->dial, second, &p->dst);
 }

@@ -12,10 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <time.h>
 
-/* How often, and how many times, a call looks whether the socket that is dialled is ready. */
-#define MOMENT_NS    50000
+/* How many naps a call waits for the socket that is dialled to be ready. */
 #define MOMENT_TRIES 20000
 #define WANT_TRIES   100 /* where there was no descriptor for it */
 
@@ -129,7 +127,7 @@ static struct parked *take_dialled(int fd, struct lock_guard *g, bool *is_parked
 	for (int i = 0; p && !p->dressed && i < (p->job.dial.fd < 0 ? WANT_TRIES : MOMENT_TRIES);
 	     i++) {
 		lock_release(g);
-		nanosleep(&(struct timespec){ .tv_nsec = MOMENT_NS }, NULL);
+		lock_nap();
 		p = take_parked(fd, g);
 	}
 	*is_parked = p != NULL;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -215,6 +216,54 @@ START_TEST(forty_threads_connect_a_hundred_times_each)
 }
 END_TEST
 
+START_TEST(syscall_goes_the_same_way)
+{
+	socklen_t len;
+	struct sockaddr_storage ss = under_look_up("ok.test", AF_INET, 80, &len), peer;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(syscall(SYS_connect, fd, &ss, len), 0);
+	under_echo(fd);
+	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&peer, &len), 0);
+	ck_assert_mem_eq(&peer, &ss, len);
+	ck_assert_int_eq(syscall(SYS_close, fd), 0);
+	ck_assert_int_eq(syscall(SYS_close, fd), -1);
+	ck_assert_int_eq(errno, EBADF);
+}
+END_TEST
+
+/* Six arguments, and a number that is none. */
+START_TEST(syscall_passes_all_else_on)
+{
+	char buf[8] = "";
+	int from[2], to[2];
+
+	ck_assert_int_eq(pipe(from), 0);
+	ck_assert_int_eq(pipe(to), 0);
+	ck_assert_int_eq(write(from[1], "through", 7), 7);
+	ck_assert_int_eq(syscall(SYS_splice, from[0], NULL, to[1], NULL, (size_t)3, 0u), 3);
+	ck_assert_int_eq(read(to[0], buf, 7), 3);
+	ck_assert_str_eq(buf, "thr");
+	ck_assert_int_eq(syscall(SYS_getpid), getpid());
+	ck_assert_int_eq(syscall(99999), -1);
+	ck_assert_int_eq(errno, ENOSYS);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(close(from[i]), 0);
+		ck_assert_int_eq(close(to[i]), 0);
+	}
+}
+END_TEST
+
+START_TEST(there_is_no_ring)
+{
+	char params[120] = "";
+
+	errno = 0;
+	ck_assert_int_eq(syscall(SYS_io_uring_setup, 8, params), -1);
+	ck_assert_int_eq(errno, ENOSYS);
+}
+END_TEST
+
 static Suite *make(void)
 {
 	Suite *s = suite_create("sockets");
@@ -227,6 +276,9 @@ static Suite *make(void)
 	tcase_add_test(tc, the_peer_is_shown_as_the_kernel_would);
 	tcase_add_test(tc, an_executed_program_shows_the_peer);
 	tcase_add_test(tc, a_short_buffer_is_cut_as_the_kernel_cuts);
+	tcase_add_test(tc, syscall_goes_the_same_way);
+	tcase_add_test(tc, syscall_passes_all_else_on);
+	tcase_add_test(tc, there_is_no_ring);
 	tcase_add_test(tc, forty_threads_connect_a_hundred_times_each);
 	suite_add_tcase(s, tc);
 	return s;
