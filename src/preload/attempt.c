@@ -183,6 +183,8 @@ int attempt_connect(int fd, const struct path_socket *sock, const struct path *p
 		err = park(&a);
 		if (err != PARKING_UNABLE)
 			return err;
+		if (path->unresolved)
+			return ATTEMPT_UNRESOLVED;
 	}
 	err = path->n_hops > 0 ? run(&a) : -EHOSTUNREACH;
 	if (err == 0)

@@ -46,13 +46,13 @@ static bool is_misfit(int fd, const struct path_socket *sock, const struct socka
 	       path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 }
 
-/* Of an AF_INET or AF_INET6 socket, to an address of one of them. */
-static int connect_inet(int fd, const struct path_socket *sock, const struct sockaddr *sa,
-                        socklen_t len)
+/* Of an AF_INET or AF_INET6 socket, to an address of one of them. @may_wait: path.h */
+static int connect_on_path(int fd, const struct path_socket *sock, const struct sockaddr *sa,
+                           socklen_t len, bool may_wait)
 {
 	struct path path;
 
-	if (is_misfit(fd, sock, sa) || !path_find(&path, sock, sa, len, !path_is_nonblocking(fd)))
+	if (is_misfit(fd, sock, sa) || !path_find(&path, sock, sa, len, may_wait))
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
@@ -63,6 +63,14 @@ static int connect_inet(int fd, const struct path_socket *sock, const struct soc
 		break;
 	}
 	return attempt_connect(fd, sock, &path, sa);
+}
+
+static int connect_inet(int fd, const struct path_socket *sock, const struct sockaddr *sa,
+                        socklen_t len)
+{
+	int err = connect_on_path(fd, sock, sa, len, !path_is_nonblocking(fd));
+
+	return err == ATTEMPT_UNRESOLVED ? connect_on_path(fd, sock, sa, len, true) : err;
 }
 
 static int dissolve(int fd, const struct sockaddr *sa, socklen_t len)
