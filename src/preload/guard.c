@@ -60,23 +60,21 @@ enum guard guard_ask(void)
  * A child has copies of what is ours. In the midst of a change it would not know of all, and would
  * keep a connection of its parent's open.
  */
-static _Thread_local struct {
-	struct lock_guard lock;
-	bool holds;
-} fork_now;
+static struct lock_guard fork_lock; /* under that lock */
 
 static void before_fork(void)
 {
-	lock_take(&fork_now.lock, LOCK_PARKING);
-	fork_now.holds = true;
+	struct lock_guard g;
+
+	lock_take(&g, LOCK_PARKING);
+	fork_lock = g;
 }
 
-static void in_parent(void)
+static void after_fork(void)
 {
-	if (!fork_now.holds) /* registered after this fork began */
-		return;
-	fork_now.holds = false;
-	lock_release(&fork_now.lock);
+	struct lock_guard g = fork_lock;
+
+	lock_release(&g);
 }
 
 /* So that a child which never calls a hook of ours does not keep its parent's connections open. */
@@ -85,15 +83,16 @@ static void in_child(void)
 	atomic_store_explicit(&page_get()->owner, 0, memory_order_relaxed);
 	if (guard_is_up())
 		leave_to_parent();
-	in_parent();
+	after_fork();
+}
+
+void guard_init(void)
+{
+	pthread_atfork(before_fork, after_fork, in_child);
 }
 
 void guard_raise(void)
 {
-	static bool registered;
-
-	if (!registered)
-		registered = pthread_atfork(before_fork, in_parent, in_child) == 0;
 	atomic_store(&page_get()->owner, getpid());
 	atomic_store(&guard_raised, true);
 }

@@ -32,6 +32,12 @@ enum guard {
  */
 enum guard guard_ask(void);
 
+/*
+ * By the constructor: so ours is the last of all handlers that run before a fork, and the first of
+ * those after it, and whatever others do in theirs does not meet our lock.
+ */
+void guard_init(void);
+
 /* Under the lock: before the first descriptor of ours is made; after the last is closed. */
 void guard_raise(void);
 void guard_lower(void);

@@ -73,18 +73,35 @@ int hook_dup(int from)
 	return duplicate(from, make_any, 0, 0);
 }
 
+static int make_from_64(int from, int cmd, long arg)
+{
+	return real->fcntl64(from, cmd, arg);
+}
+
+/* Flags of what is parked are not changed in the midst of a swap, either. */
+static int control(int fd, int (*call)(int fd, int cmd, long arg), int cmd, long arg)
+{
+	struct lock_guard g;
+	int r;
+
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		return duplicate(fd, call, cmd, arg);
+	if ((cmd != F_SETFL && cmd != F_SETFD) || !is_marked(fd) || guard_ask() != GUARD_MINE)
+		return call(fd, cmd, arg);
+	lock_take(&g, LOCK_PARKING);
+	r = call(fd, cmd, arg);
+	lock_release(&g);
+	return r;
+}
+
 int hook_fcntl(int fd, int cmd, long arg)
 {
-	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
-		return duplicate(fd, make_from, cmd, arg);
-	return real->fcntl(fd, cmd, arg);
+	return control(fd, make_from, cmd, arg);
 }
 
 int hook_fcntl64(int fd, int cmd, long arg)
 {
-	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
-		return duplicate(fd, make_from, cmd, arg);
-	return real->fcntl64(fd, cmd, arg);
+	return control(fd, make_from_64, cmd, arg);
 }
 
 /* Under the lock. */

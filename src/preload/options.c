@@ -20,7 +20,10 @@
  * SO_ATTACH_FILTER and SO_LOCK_FILTER, which can't be read back whole; SO_INCOMING_*, TCP_INFO,
  * TCP_REPAIR, which tell of the connection; TCP_ULP and TCP_MD5SIG, which bind it to a peer that
  * the proxy is not; TCP_FASTOPEN_CONNECT, which opens a door beside connect(); TCP_DEFER_ACCEPT and
- * SO_ACCEPTCONN, which are a listener's; memberships of multicast groups, which TCP has no use for.
+ * SO_ACCEPTCONN, which are a listener's; memberships of
+ * multicast groups, which TCP has no use for; IP_OPTIONS and IPV6_RTHDR, which are a path to a
+ * host that the proxy is not; SO_RESERVE_MEM, SO_TXREHASH and what else the kernel keeps for those
+ * who tune it, since the next connect of the same program sets them in the same place.
  */
 enum kind {
 	PLAIN,
@@ -48,6 +51,7 @@ static const struct option {
 	{ SOL_SOCKET, SO_SNDBUF, DOUBLED },
 	{ SOL_SOCKET, SO_TIMESTAMP, PLAIN },
 	{ SOL_SOCKET, SO_TIMESTAMPNS, PLAIN },
+	{ SOL_SOCKET, SO_TIMESTAMPING, PLAIN },
 	{ SOL_SOCKET, SO_BUSY_POLL, PLAIN },
 	{ SOL_SOCKET, SO_RXQ_OVFL, PLAIN },
 	{ SOL_SOCKET, SO_ZEROCOPY, PLAIN },
@@ -64,10 +68,16 @@ static const struct option {
 	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, PLAIN },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, PLAIN },
 	{ IPPROTO_TCP, TCP_QUICKACK, PLAIN },
+	{ IPPROTO_TCP, TCP_INQ, PLAIN },
+	{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, PLAIN },
+	{ IPPROTO_TCP, TCP_TX_DELAY, PLAIN },
 	{ IPPROTO_TCP, TCP_CONGESTION, PLAIN },
 	{ IPPROTO_IP, IP_TOS, PLAIN },
 	{ IPPROTO_IP, IP_TTL, PLAIN },
 	{ IPPROTO_IP, IP_MTU_DISCOVER, PLAIN },
+	{ IPPROTO_IP, IP_MINTTL, PLAIN },
+	{ IPPROTO_IP, IP_RECVTOS, PLAIN },
+	{ IPPROTO_IP, IP_RECVTTL, PLAIN },
 	{ IPPROTO_IP, IP_RECVERR, PLAIN },
 	{ IPPROTO_IP, IP_FREEBIND, PLAIN },
 	{ IPPROTO_IP, IP_TRANSPARENT, PLAIN },
@@ -75,6 +85,8 @@ static const struct option {
 	{ IPPROTO_IPV6, IPV6_TCLASS, PLAIN },
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, PLAIN },
 	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, PLAIN },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS, PLAIN },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, PLAIN },
 	{ IPPROTO_IPV6, IPV6_RECVERR, PLAIN },
 	{ IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, PLAIN },
 };
@@ -218,7 +230,7 @@ static int set_number(const struct sys *sys, int fd, int level, int name, int va
 	return sys->setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-void options_read_lifted(const struct sys *sys, int fd, struct options_lifted *out)
+static void read_lifted(const struct sys *sys, int fd, struct options_lifted *out)
 {
 	out->device_len = sizeof(out->device);
 	if (sys->getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, out->device, &out->device_len) < 0)
@@ -230,7 +242,7 @@ void options_read_lifted(const struct sys *sys, int fd, struct options_lifted *o
 
 int options_lift(const struct sys *sys, int fd, struct options_lifted *was)
 {
-	options_read_lifted(sys, fd, was);
+	read_lifted(sys, fd, was);
 	if (was->device_len > 0 && sys->setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0) < 0)
 		return -EPERM;
 	if (was->mark != 0 && set_number(sys, fd, SOL_SOCKET, SO_MARK, 0) < 0) {
@@ -252,4 +264,44 @@ void options_restore(const struct sys *sys, int fd, const struct options_lifted 
 	if (was->user_timeout != 0)
 		set_number(sys, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, was->user_timeout);
 	set_number(sys, fd, IPPROTO_TCP, TCP_SYNCNT, was->syncnt);
+}
+
+/* Where an option of type int is kept; NULL: it is the device. */
+static const int *number_kept(const struct options_lifted *kept, int level, int name)
+{
+	if (level == SOL_SOCKET)
+		return name == SO_MARK ? &kept->mark : NULL;
+	return name == TCP_SYNCNT ? &kept->syncnt : &kept->user_timeout;
+}
+
+int options_set_kept(struct options_lifted *kept, int level, int name, const void *val,
+                     socklen_t len)
+{
+	int *number = (int *)number_kept(kept, level, name);
+
+	errno = EINVAL;
+	if (number && len < sizeof(*number))
+		return -1;
+	if (number) {
+		memcpy(number, val, sizeof(*number));
+		return 0;
+	}
+	if (name == SO_BINDTOIFINDEX || len > sizeof(kept->device))
+		return -1;
+	memcpy(kept->device, val, len);
+	kept->device_len = len;
+	return 0;
+}
+
+int options_get_kept(const struct options_lifted *kept, int level, int name, void *val,
+                     socklen_t *len)
+{
+	const int *number = number_kept(kept, level, name);
+	const void *from = number ? (const void *)number : kept->device;
+	socklen_t n = number ? sizeof(*number) : kept->device_len;
+
+	if (*len > n)
+		*len = n;
+	memcpy(val, from, *len);
+	return 0;
 }

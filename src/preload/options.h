@@ -36,7 +36,14 @@ struct options_lifted {
  */
 int options_lift(const struct sys *sys, int fd, struct options_lifted *was);
 void options_restore(const struct sys *sys, int fd, const struct options_lifted *was);
-void options_read_lifted(const struct sys *sys, int fd, struct options_lifted *out);
+
+/*
+ * setsockopt() and getsockopt() of the second kind, upon what is kept. Return 0 or -1 with errno.
+ */
+int options_set_kept(struct options_lifted *kept, int level, int name, const void *val,
+                     socklen_t len);
+int options_get_kept(const struct options_lifted *kept, int level, int name, void *val,
+                     socklen_t *len);
 
 bool options_is_lifted(int level, int name);
 

@@ -121,8 +121,8 @@ static int dress(struct parked *p, int fd, int second)
 	int err = 0;
 
 	swap_dress(&real_sys, fd, second, OPTIONS_PLAIN);
-	options_restore(&real_sys, second, &p->lifted);
 	lock_take(&g, LOCK_PARKING);
+	options_restore(&real_sys, second, &p->lifted);
 	if (!parked_revise(p))
 		err = -ECANCELED;
 	else if (p->is_bound)

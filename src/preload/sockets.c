@@ -1,10 +1,10 @@
 #include "sockets.h"
 
+#include "fds.h"
 #include "lock.h"
 #include "real.h"
 #include "session.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <names/peers.h>
 #include <stdatomic.h>
@@ -42,6 +42,11 @@ static unsigned cookie_hash(const void *key)
 }
 
 static struct entry *entries; /* under the lock */
+/*
+ * Of no socket: without it the table of uthash would come and go with the last entry, and a thread
+ * that calls malloc() is given an arena, which the helper should not leave behind.
+ */
+static struct entry keeper;
 static size_t sweep_at = SWEEP_FIRST;
 static atomic_size_t count;
 static atomic_bool changing;
@@ -62,7 +67,7 @@ static void table_take(struct lock_guard *g)
 
 static void table_release(struct lock_guard *g)
 {
-	atomic_store_explicit(&count, HASH_COUNT(entries), memory_order_relaxed);
+	atomic_store_explicit(&count, entries ? HASH_COUNT(entries) - 1 : 0, memory_order_relaxed);
 	atomic_store_explicit(&changing, false, memory_order_relaxed);
 	lock_release(g);
 }
@@ -109,30 +114,26 @@ static void note_of(const struct entry *e, struct socket_note *out)
 	memcpy(&out->peer, &e->peer, e->peer_len);
 }
 
-static void mark_alive(int fd)
+static bool mark_alive(int fd, void *arg)
 {
 	uint64_t cookie = sockets_cookie(fd);
 	struct entry *e = cookie ? entry_find(cookie) : NULL;
 
+	(void)arg;
 	if (e)
 		e->alive = true;
+	return true;
 }
 
 /* Drop what no descriptor of this process refers to. A process without /proc keeps everything. */
 static void sweep(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
 	struct entry *e, *next;
-	struct dirent *de;
 
-	if (!dir)
-		return;
 	HASH_ITER (hh, entries, e, next)
-		e->alive = false;
-	while ((de = readdir(dir)))
-		if (de->d_name[0] != '.')
-			mark_alive(atoi(de->d_name));
-	closedir(dir);
+		e->alive = e == &keeper;
+	if (!fds_scan(mark_alive, NULL))
+		return;
 	HASH_ITER (hh, entries, e, next) {
 		if (e->alive)
 			continue;
@@ -145,6 +146,8 @@ static struct entry *entry_add(uint64_t cookie)
 {
 	struct entry *e;
 
+	if (!entries)
+		HASH_ADD(hh, entries, cookie, sizeof(keeper.cookie), &keeper);
 	if (HASH_COUNT(entries) >= sweep_at) {
 		sweep();
 		sweep_at = HASH_COUNT(entries) * 2;

@@ -2,6 +2,7 @@
  * The constructor: look up libc, read the environment. It allocates nothing, opens nothing, starts
  * nothing.
  */
+#include "guard.h"
 #include "real.h"
 #include "session.h"
 
@@ -13,5 +14,6 @@ __attribute__((constructor)) static void start(void)
 
 	real_get();
 	session_config();
+	guard_init();
 	errno = saved;
 }

@@ -13,10 +13,6 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 
-/* How many naps a call waits for the socket that is dialled to be ready. */
-#define MOMENT_TRIES 20000
-#define WANT_TRIES   100 /* where there was no descriptor for it */
-
 /* Under the lock. */
 static void give_up(struct parked *p, int fd)
 {
@@ -115,47 +111,31 @@ static struct parked *take_parked(int fd, struct lock_guard *g)
 }
 
 /*
- * Like take_parked(), of one whose other socket is ready. The helper sees to it in a moment, but
- * for want of descriptors: NULL then.
- *
- * @is_parked  at all
+ * Those options that are kept for the socket that is dialled. It is asked itself once it is there;
+ * what is set before it has all that it is to have is kept, too, until then.
  */
-static struct parked *take_dialled(int fd, struct lock_guard *g, bool *is_parked)
+static int set_lifted(struct parked *p, int level, int name, const void *val, socklen_t len)
 {
-	struct parked *p = take_parked(fd, g);
+	int r = 0;
 
-	for (int i = 0; p && !p->dressed && i < (p->job.dial.fd < 0 ? WANT_TRIES : MOMENT_TRIES);
-	     i++) {
-		lock_release(g);
-		lock_nap();
-		p = take_parked(fd, g);
-	}
-	*is_parked = p != NULL;
-	if (p && !p->dressed) {
-		lock_release(g);
-		return NULL;
-	}
-	return p;
-}
-
-/* Of a call that can't be made where it is parked. */
-static bool out_of_memory(bool is_parked, int *r)
-{
-	if (is_parked)
-		errno = ENOBUFS;
-	*r = -1;
-	return is_parked;
+	if (p->job.dial.fd >= 0)
+		r = real->setsockopt(p->job.dial.fd, level, name, val, len);
+	if (r == 0 && !p->dressed)
+		r = options_set_kept(&p->lifted, level, name, val, len);
+	return r;
 }
 
 bool waiting_setsockopt(int fd, int level, int name, const void *val, socklen_t len, int *r)
 {
-	bool lifted = options_is_lifted(level, name), is_parked = false;
 	struct lock_guard g;
-	struct parked *p = lifted ? take_dialled(fd, &g, &is_parked) : take_parked(fd, &g);
+	struct parked *p = take_parked(fd, &g);
 
 	if (!p)
-		return out_of_memory(is_parked, r);
-	*r = real->setsockopt(lifted ? p->job.dial.fd : fd, level, name, val, len);
+		return false;
+	if (options_is_lifted(level, name))
+		*r = set_lifted(p, level, name, val, len);
+	else
+		*r = real->setsockopt(fd, level, name, val, len);
 	p->was_set = true;
 	lock_release(&g);
 	return true;
@@ -165,14 +145,16 @@ bool waiting_getsockopt(int fd, int level, int name, void *val, socklen_t *len, 
 {
 	struct lock_guard g;
 	struct parked *p;
-	bool is_parked;
 
 	if (!options_is_lifted(level, name))
 		return false;
-	p = take_dialled(fd, &g, &is_parked);
+	p = take_parked(fd, &g);
 	if (!p)
-		return out_of_memory(is_parked, r);
-	*r = real->getsockopt(p->job.dial.fd, level, name, val, len);
+		return false;
+	if (p->dressed)
+		*r = real->getsockopt(p->job.dial.fd, level, name, val, len);
+	else
+		*r = options_get_kept(&p->lifted, level, name, val, len);
 	lock_release(&g);
 	return true;
 }
@@ -191,13 +173,13 @@ static bool is_presentable(int fd, int like)
 
 bool waiting_getsockname(int fd, struct sockaddr *sa, socklen_t *len, int *r)
 {
-	bool is_parked, presentable;
 	struct lock_guard g;
-	struct parked *p = take_dialled(fd, &g, &is_parked);
+	struct parked *p = take_parked(fd, &g);
+	bool presentable;
 
 	if (!p)
 		return false;
-	presentable = is_presentable(p->job.dial.fd, fd);
+	presentable = p->dressed && is_presentable(p->job.dial.fd, fd);
 	if (presentable)
 		*r = real->getsockname(p->job.dial.fd, sa, len);
 	lock_release(&g);

@@ -205,6 +205,51 @@ START_TEST(another_network_has_no_place_to_wait)
 }
 END_TEST
 
+/* A handler of another library's that closes what is pending, before the fork or in the child. */
+static atomic_int at_fork = -1, in_child = -1;
+
+static void close_before_fork(void)
+{
+	int fd = atomic_exchange(&at_fork, -1);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+static void connect_in_child(void)
+{
+	int fd = atomic_exchange(&in_child, -1);
+
+	if (fd >= 0 && (connect_to_address(fd) != EINPROGRESS ||
+	                async_bits(fd, POLLOUT, -1) != POLLOUT || async_error(fd) != 0))
+		_exit(9);
+}
+
+START_TEST(handlers_of_fork_may_close_and_connect)
+{
+	struct async a, other;
+	int status = -1;
+	pid_t pid;
+
+	ck_assert_int_eq(pthread_atfork(close_before_fork, NULL, connect_in_child), 0);
+	async_begin(&a, "ok");
+	async_begin(&other, "ok");
+	at_fork = a.fd;
+	in_child = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	close(in_child);
+	in_child = -1;
+	async_release(&other);
+	ck_assert_int_eq(async_bits(other.fd, POLLOUT, -1), POLLOUT);
+	async_check_connected(&other, other.fd);
+	async_fini(&other);
+}
+END_TEST
+
 static Suite *make(void)
 {
 	Suite *s = suite_create("async hostile");
@@ -215,6 +260,7 @@ static Suite *make(void)
 	tcase_add_test(tc, no_child_holds_its_parents_connections);
 	tcase_add_test(tc, at_the_limit_they_come_through);
 	tcase_add_test(tc, another_network_has_no_place_to_wait);
+	tcase_add_test(tc, handlers_of_fork_may_close_and_connect);
 	return s;
 }
 

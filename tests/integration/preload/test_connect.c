@@ -449,6 +449,33 @@ START_TEST(descriptors_above_1024_work)
 }
 END_TEST
 
+/* Run first: where the proxy is a name, that has yet to be asked for. */
+START_TEST(an_option_that_is_set_right_after_a_connect_stays)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(80) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), value = 5000;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	inet_pton(AF_INET, "198.51.100.7", &sin.sin_addr);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), -1);
+	ck_assert_int_eq(errno, EINPROGRESS);
+	ck_assert_int_eq(setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value)), 0);
+	value = 0;
+	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &(socklen_t){ 4 }),
+	                 0);
+	ck_assert_int_eq(value, 5000);
+	ck_assert_int_eq(poll(&p, 1, -1), 1);
+	ck_assert_int_eq(p.revents, POLLOUT);
+	value = 0;
+	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &(socklen_t){ 4 }),
+	                 0);
+	ck_assert_int_eq(value, 5000);
+	fcntl(fd, F_SETFL, 0);
+	under_echo(fd);
+	close(fd);
+}
+END_TEST
+
 static Suite *make(void)
 {
 	Suite *s = suite_create("connect");
@@ -456,6 +483,7 @@ static Suite *make(void)
 	int n = (int)(sizeof(failures) / sizeof(failures[0]));
 
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, an_option_that_is_set_right_after_a_connect_stays);
 	tcase_add_loop_test(tc, replies_become_errnos, 0, n);
 	tcase_add_test(tc, success_leaves_errno_alone);
 	tcase_add_loop_test(tc, data_glued_to_the_reply_is_the_programs, 0, 2);
