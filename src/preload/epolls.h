@@ -32,7 +32,7 @@ int epolls_control(int epoll_fd, int op, int fd, struct epoll_event *ev, bool ar
  */
 void epolls_take(int fd, ino_t inode, struct epoll_seats *seats);
 
-/* Under the lock: make them again, for the files that the numbers stand for now. */
+/* Under the lock: make them again, for the files that the numbers have come to stand for. */
 void epolls_give(const struct epoll_seats *seats);
 
 /*
