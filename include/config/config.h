@@ -17,10 +17,14 @@
 /* Programs that the library can't get into: run with a closed network, not at all, or openly. */
 enum exec_policy { EXEC_CLOSED, EXEC_REFUSE, EXEC_ALLOW };
 
+/* Questions to resolv.conf's name servers: answered in place, or sent to them through the proxy. */
+enum dns_policy { DNS_POLICY_ANSWER, DNS_POLICY_TUNNEL };
+
 struct config {
 	struct proxy proxy;
 	bool loopback_too; /* SOCKSIFY_LOOPBACK=proxy: loopback, 0.0.0.0 and :: go there as well */
 	enum exec_policy exec;
+	enum dns_policy dns;
 	struct prefix pool_ipv4, pool_ipv6; /* where placeholders are taken from */
 	bool broken;    /* a value is malformed: every connect is refused, ->complaint says why */
 	int timeout_ms; /* for one connect through the proxy */

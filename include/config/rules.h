@@ -60,6 +60,12 @@ const struct rule *rules_find(const struct rules *r, const struct endpoint *ep);
  */
 const struct rule *rules_find_name(const struct rules *r, const char *name, size_t len);
 
+/*
+ * Is it a rule for names, with a port, that matches this one? One for everything is none: it knows
+ * addresses, too.
+ */
+bool rules_match_port(const struct rules *r, const struct rule *rule, const char *name, size_t len);
+
 /* The rule as a user would write it, for a log or --dns-check. Returns @buf. */
 char *rules_format(const struct rules *r, const struct rule *rule, char *buf, size_t cap);
 

@@ -1,27 +1,19 @@
 /*
- * How it works: the whole file is read into one buffer and cut in place. Three arrays, sized by
- * counting the words first, hold what was found: addrs (one per line, the line before shared where
- * its text is the same, as in block lists), entries (one per name, indexed by uthash) and refs
- * (which links an entry to its addresses, in the file's order). Nothing changes after hosts_load()
- * has returned.
+ * How it works: the whole file is read into one buffer. Each line that is good is written anew over
+ * itself as "name\0alias\0...\0"; its address, which is kept apart, leaves room for the last NUL.
+ * Four arrays, sized by counting words first, point into that: addrs (one per line, the line before
+ * shared where its text is the same, as in block lists), lines, mentions (a name on a line; those
+ * of one name are linked in the file's order) and slots (the index: open addressing, the first
+ * mention of each name). Nothing changes after hosts_load() has returned.
  */
 #include <config/hosts.h>
 
+#include "wordfile.h"
+
 #include <config/ascii.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define HASH_NONFATAL_OOM         1
-#define HASH_FUNCTION(at, len, h) ((h) = hash_octets(at, len))
-#define uthash_nonfatal_oom(e)    ((e)->lost = true)
-#include <uthash.h>
-
-/* A file that is larger is none of people's making; refs are counted in 32 bits. */
-#define FILE_SIZE_MAX (256u << 20)
 
 struct addr {
 	uint32_t scope;
@@ -29,109 +21,26 @@ struct addr {
 	uint8_t ip[16];
 };
 
-/* Numbers are counted from 1, 0 is none. */
-struct ref {
-	uint32_t addr, next;
+/* Addresses and mentions are numbered from 1, 0 is none. Names are offsets in text. */
+struct line {
+	uint32_t addr, names;
 };
 
-struct entry {
-	const char *name; /* in text, lower case */
-	uint32_t first, last;
-	bool lost; /* uthash had no memory for it */
-	UT_hash_handle hh;
+struct mention {
+	uint32_t name, line;
+	uint32_t next; /* of the same name */
+	uint32_t last; /* of the same name; right in the first one only */
 };
 
 struct hosts {
 	char *path, *text;
 	struct stat seen;
 	struct addr *addrs;
-	struct ref *refs;
-	struct entry *entries, *index;
-	uint32_t addr_count, ref_count, entry_count;
+	struct line *lines;
+	struct mention *mentions;
+	uint32_t *slots, slot_mask;
+	uint32_t addr_count, line_count, mention_count;
 };
-
-/* FNV-1a; uthash's own default falls through its cases in a way that clang warns of. */
-static unsigned hash_octets(const char *at, size_t len)
-{
-	unsigned h = 2166136261u;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (uint8_t)at[i]) * 16777619u;
-	return h ^ h >> 15;
-}
-
-/* The octets of @fd up to its end and a NUL; the size that fstat told is but a hint. */
-static char *read_all(int fd, size_t hint, size_t *len)
-{
-	size_t cap = hint + 2, n = 0;
-	char *buf = malloc(cap), *more;
-
-	while (buf) {
-		ssize_t got = read(fd, buf + n, cap - 1 - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			break;
-		if (got == 0) {
-			buf[n] = '\0';
-			*len = n;
-			return buf;
-		}
-		n += (size_t)got;
-		if (n > FILE_SIZE_MAX) {
-			errno = EFBIG;
-			break;
-		}
-		if (n < cap - 1)
-			continue;
-		more = realloc(buf, cap *= 2);
-		if (!more)
-			break;
-		buf = more;
-	}
-	free(buf);
-	return NULL;
-}
-
-/* The next word of a line, NUL-terminated in place, or NULL at the line's end. */
-static char *next_word(char **at, const char *end, size_t *len)
-{
-	char *p = *at, *word;
-
-	while (p < end && ascii_is_space(*p))
-		p++;
-	word = p;
-	while (p < end && !ascii_is_space(*p))
-		p++;
-	*len = (size_t)(p - word);
-	*p = '\0';
-	*at = p < end ? p + 1 : p;
-	return *len > 0 ? word : NULL;
-}
-
-static char *line_end(char *at, char *end)
-{
-	char *nl = memchr(at, '\n', (size_t)(end - at));
-
-	return nl ? nl : end;
-}
-
-/* How many lines and words there can be at most. */
-static void count_words(const char *text, size_t len, size_t *lines, size_t *words)
-{
-	bool inside = false;
-
-	*lines = 1;
-	*words = 0;
-	for (size_t i = 0; i < len; i++) {
-		bool word = !ascii_is_space(text[i]);
-
-		*lines += text[i] == '\n';
-		*words += word && !inside;
-		inside = word;
-	}
-}
 
 static bool addr_equal(const struct addr *a, const struct addr *b)
 {
@@ -155,85 +64,126 @@ static bool add_addr(struct hosts *h, const char *text)
 	return true;
 }
 
-/* Give a name the address that was added last. Returns false where memory is short. */
-static bool add_name(struct hosts *h, char *name, size_t len)
+/* One trailing dot does not count. */
+static size_t key_len(const char *name, size_t len)
 {
-	struct entry *e = NULL;
+	return len > 0 && name[len - 1] == '.' ? len - 1 : len;
+}
 
-	for (size_t i = 0; i < len; i++)
-		name[i] = ascii_lower(name[i]);
-	HASH_FIND(hh, h->index, name, len, e);
-	if (!e) {
-		e = &h->entries[h->entry_count];
-		*e = (struct entry){ .name = name };
-		HASH_ADD_KEYPTR(hh, h->index, e->name, len, e);
-		if (e->lost)
-			return false;
-		h->entry_count++;
+/*
+ * The slot of a name of @len octets without a trailing dot: with its first mention, or the empty
+ * one where it belongs. There are more slots than names. (FNV-1a.)
+ */
+static uint32_t *find_slot(const struct hosts *h, const char *name, size_t len)
+{
+	uint32_t hash = 2166136261u, i;
+
+	for (size_t k = 0; k < len; k++)
+		hash = (hash ^ (uint8_t)ascii_lower(name[k])) * 16777619u;
+	for (i = hash ^ hash >> 15;; i++) {
+		uint32_t *slot = &h->slots[i & h->slot_mask];
+		const char *at;
+
+		if (*slot == 0)
+			return slot;
+		at = h->text + h->mentions[*slot - 1].name;
+		if (key_len(at, strlen(at)) == len && ascii_equal(at, name, len))
+			return slot;
 	}
-	if (e->last != 0 && h->refs[e->last - 1].addr == h->addr_count)
+}
+
+/* Note that the line that was added last lists a name. */
+static void add_mention(struct hosts *h, const char *name, size_t len)
+{
+	uint32_t *slot = find_slot(h, name, key_len(name, len)), number = h->mention_count + 1;
+	struct mention *first, *m = &h->mentions[h->mention_count];
+
+	*m = (struct mention){ .name = (uint32_t)(name - h->text), .line = h->line_count - 1 };
+	if (*slot == 0) {
+		*slot = number;
+		m->last = number;
+	} else {
+		first = &h->mentions[*slot - 1];
+		if (h->mentions[first->last - 1].line == m->line)
+			return;
+		h->mentions[first->last - 1].next = number;
+		first->last = number;
+	}
+	h->mention_count++;
+}
+
+/* The address of the line before in text, since block lists have the same on each. */
+struct last_addr {
+	char text[64];
+};
+
+static bool read_addr(struct hosts *h, const char *word, size_t len, struct last_addr *last)
+{
+	if (memchr(word, '\0', len))
+		return false;
+	if (strcmp(last->text, word) == 0)
 		return true;
-	h->refs[h->ref_count++] = (struct ref){ .addr = h->addr_count };
-	if (e->last != 0)
-		h->refs[e->last - 1].next = h->ref_count;
-	else
-		e->first = h->ref_count;
-	e->last = h->ref_count;
+	last->text[0] = '\0';
+	if (!add_addr(h, word))
+		return false;
+	if (len < sizeof(last->text))
+		memcpy(last->text, word, len + 1);
 	return true;
 }
 
-/* One line without its end. Returns -EINVAL where it is none of "ADDRESS NAME...", -ENOMEM. */
-static int read_line(struct hosts *h, char *at, char *end, char **last_addr)
+/* Returns false where the line is none of "ADDRESS NAME...". */
+static bool read_line(struct hosts *h, struct wordfile_line line, struct last_addr *last)
 {
-	char *hash = memchr(at, '#', (size_t)(end - at)), *word;
-	size_t len, names = 0;
-	int err = 0;
+	size_t len;
+	char *word = wordfile_next_word(&line, &len), *to = word;
+	bool good = true;
 
-	if (hash)
-		end = hash;
-	word = next_word(&at, end, &len);
 	if (!word)
-		return 0;
-	if (memchr(word, '\0', len))
-		return -EINVAL;
-	if (!*last_addr || strcmp(*last_addr, word) != 0) {
-		*last_addr = NULL;
-		if (!add_addr(h, word))
-			return -EINVAL;
-		*last_addr = word;
+		return true;
+	if (!read_addr(h, word, len, last))
+		return false;
+	h->lines[h->line_count++] = (struct line){ h->addr_count, (uint32_t)(to - h->text) };
+	while ((word = wordfile_next_word(&line, &len))) {
+		size_t key = key_len(word, len);
+
+		if (key == 0 || key > ENDPOINT_NAME_MAX || memchr(word, '\0', len)) {
+			good = false;
+			continue;
+		}
+		memmove(to, word, len);
+		to[len] = '\0';
+		add_mention(h, to, len);
+		to += len + 1;
 	}
-	while ((word = next_word(&at, end, &len))) {
-		names++;
-		if (word[len - 1] == '.')
-			len--;
-		if (len == 0 || len > ENDPOINT_NAME_MAX || memchr(word, '\0', len))
-			err = -EINVAL;
-		else if (!add_name(h, word, len))
-			return -ENOMEM;
+	if (to == h->text + h->lines[h->line_count - 1].names) {
+		h->line_count--;
+		return false;
 	}
-	return names > 0 ? err : -EINVAL;
+	*to = '\0';
+	return good;
 }
 
 static int read_text(struct hosts *h, size_t len, unsigned *bad_line)
 {
-	char *at = h->text, *end = h->text + len, *last_addr = NULL;
-	size_t lines, words;
+	struct last_addr last = { "" };
+	char *at = h->text, *end = h->text + len;
+	size_t lines, words, slots = 16;
 
-	count_words(h->text, len, &lines, &words);
+	wordfile_count(h->text, len, &lines, &words);
+	while (slots < words + words / 2)
+		slots *= 2;
+	h->slot_mask = (uint32_t)slots - 1;
 	h->addrs = calloc(lines, sizeof(*h->addrs));
-	h->refs = calloc(words + 1, sizeof(*h->refs));
-	h->entries = calloc(words + 1, sizeof(*h->entries));
-	if (!h->addrs || !h->refs || !h->entries)
+	h->lines = calloc(lines, sizeof(*h->lines));
+	h->mentions = calloc(words + 1, sizeof(*h->mentions));
+	h->slots = calloc(slots, sizeof(*h->slots));
+	if (!h->addrs || !h->lines || !h->mentions || !h->slots)
 		return -ENOMEM;
 	for (unsigned number = 1; at < end; number++) {
-		char *stop = line_end(at, end);
-		int err = read_line(h, at, stop, &last_addr);
+		struct wordfile_line line = wordfile_next_line(&at, end);
 
-		if (err == -ENOMEM)
-			return err;
-		if (err < 0 && *bad_line == 0)
+		if (!read_line(h, line, &last) && *bad_line == 0)
 			*bad_line = number;
-		at = stop + 1;
 	}
 	return 0;
 }
@@ -243,33 +193,16 @@ struct hosts *hosts_load(const char *path, unsigned *bad_line)
 	struct hosts *h = calloc(1, sizeof(*h));
 	unsigned bad = 0;
 	size_t len;
-	int fd = -1, err;
+	int err;
 
 	if (!h)
 		return NULL;
 	h->path = strdup(path);
 	if (!h->path)
 		goto fail;
-	do
-		/* A FIFO without a writer must not hold up whoever asks for a name. */
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	while (fd < 0 && errno == EINTR);
-	/* Looked at before it is read: a change that comes between shows as one later. */
-	if (fd < 0 || fstat(fd, &h->seen) < 0)
-		goto fail;
-	if (!S_ISREG(h->seen.st_mode)) {
-		errno = S_ISDIR(h->seen.st_mode) ? EISDIR : EINVAL;
-		goto fail;
-	}
-	if (h->seen.st_size > (off_t)FILE_SIZE_MAX) {
-		errno = EFBIG;
-		goto fail;
-	}
-	h->text = read_all(fd, (size_t)h->seen.st_size, &len);
+	h->text = wordfile_read(path, &h->seen, &len);
 	if (!h->text)
 		goto fail;
-	close(fd);
-	fd = -1;
 	err = read_text(h, len, &bad);
 	if (err < 0) {
 		errno = -err;
@@ -280,8 +213,6 @@ struct hosts *hosts_load(const char *path, unsigned *bad_line)
 	return h;
 fail:
 	err = errno;
-	if (fd >= 0)
-		close(fd);
 	hosts_free(h);
 	errno = err;
 	return NULL;
@@ -291,9 +222,9 @@ void hosts_free(struct hosts *h)
 {
 	if (!h)
 		return;
-	HASH_CLEAR(hh, h->index);
-	free(h->entries);
-	free(h->refs);
+	free(h->slots);
+	free(h->mentions);
+	free(h->lines);
 	free(h->addrs);
 	free(h->text);
 	free(h->path);
@@ -315,48 +246,137 @@ bool hosts_is_current(const struct hosts *h)
 	       time_equal(&now.st_ctim, &h->seen.st_ctim);
 }
 
-static const struct entry *entry_find(const struct hosts *h, const char *name, size_t len)
+/* The number of a name's first mention, or 0. */
+static uint32_t find_mention(const struct hosts *h, const char *name, size_t len)
 {
-	char key[ENDPOINT_NAME_MAX];
-	struct entry *e = NULL;
-
-	if (len > 0 && name[len - 1] == '.')
-		len--;
-	if (len == 0 || len > sizeof(key))
-		return NULL;
-	for (size_t i = 0; i < len; i++)
-		key[i] = ascii_lower(name[i]);
-	HASH_FIND(hh, h->index, key, len, e);
-	return e;
+	len = key_len(name, len);
+	return len > 0 && len <= ENDPOINT_NAME_MAX ? *find_slot(h, name, len) : 0;
 }
 
 bool hosts_knows(const struct hosts *h, const char *name, size_t len)
 {
-	return entry_find(h, name, len) != NULL;
+	return find_mention(h, name, len) != 0;
+}
+
+/* What an address is in a look-up for AF_INET. */
+static bool as_ipv4(const struct addr *a, uint8_t ip[4])
+{
+	static const uint8_t loopback[16] = { [15] = 1 }, mapped[12] = { [10] = 0xff, 0xff };
+
+	if (!a->is_ipv6)
+		memcpy(ip, a->ip, 4);
+	else if (memcmp(a->ip, mapped, sizeof(mapped)) == 0)
+		memcpy(ip, a->ip + 12, 4);
+	else if (memcmp(a->ip, loopback, sizeof(loopback)) == 0)
+		memcpy(ip, (uint8_t[]){ 127, 0, 0, 1 }, 4);
+	else
+		return false;
+	return true;
+}
+
+/* Returns false where the line has no address of the family. */
+static bool show(const struct hosts *h, uint32_t line, int family, struct hosts_line *out)
+{
+	const struct addr *a = &h->addrs[h->lines[line].addr - 1];
+	uint8_t ip[4];
+
+	out->ep.kind = ENDPOINT_NONE;
+	out->ep.scope = 0;
+	if (family != AF_INET && a->is_ipv6) {
+		endpoint_set_ipv6(&out->ep, a->ip, 0);
+		out->ep.scope = a->scope;
+	} else if (family != AF_INET6 && as_ipv4(a, ip)) {
+		endpoint_set_ipv4(&out->ep, ip, 0);
+	}
+	out->names = h->text + h->lines[line].names;
+	return out->ep.kind != ENDPOINT_NONE;
+}
+
+bool hosts_next(const struct hosts *h, int family, uint32_t *at, struct hosts_line *out)
+{
+	while (*at < h->line_count)
+		if (show(h, (*at)++, family, out))
+			return true;
+	return false;
+}
+
+bool hosts_next_of(const struct hosts *h, const char *name, size_t len, int family, uint32_t *at,
+                   struct hosts_line *out)
+{
+	uint32_t m = *at == 0 ? find_mention(h, name, len) : h->mentions[*at - 1].next;
+
+	for (; m != 0; m = h->mentions[m - 1].next) {
+		*at = m;
+		if (show(h, h->mentions[m - 1].line, family, out))
+			return true;
+	}
+	return false;
+}
+
+const char *hosts_next_name(const char *name)
+{
+	name += strlen(name) + 1;
+	return *name ? name : NULL;
 }
 
 size_t hosts_find(const struct hosts *h, const char *name, size_t len, int family,
                   struct endpoint *out, size_t max)
 {
-	const struct entry *e = entry_find(h, name, len);
+	struct hosts_line line;
+	uint32_t at = 0;
 	size_t n = 0;
 
-	for (uint32_t r = e ? e->first : 0; r != 0 && n < max; r = h->refs[r - 1].next) {
-		const struct addr *a = &h->addrs[h->refs[r - 1].addr - 1];
-		struct endpoint ep = { .kind = ENDPOINT_NONE };
+	while (n < max && hosts_next_of(h, name, len, family, &at, &line)) {
 		size_t same = 0;
 
-		if (family != AF_UNSPEC && (family == AF_INET6) != a->is_ipv6)
-			continue;
-		if (a->is_ipv6)
-			endpoint_set_ipv6(&ep, a->ip, 0);
-		else
-			endpoint_set_ipv4(&ep, a->ip, 0);
-		ep.scope = a->scope;
-		while (same < n && !endpoint_equal(&out[same], &ep))
+		while (same < n && !endpoint_equal(&out[same], &line.ep))
 			same++;
 		if (same == n)
-			out[n++] = ep;
+			out[n++] = line.ep;
 	}
 	return n;
+}
+
+/* The first line with an address, of which lines have ever higher numbers. Or line_count. */
+static uint32_t first_line_of(const struct hosts *h, uint32_t addr)
+{
+	uint32_t low = 0, high = h->line_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (h->lines[middle].addr < addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < h->line_count && h->lines[low].addr == addr ? low : h->line_count;
+}
+
+bool hosts_line_of(const struct hosts *h, const struct endpoint *ep, struct hosts_line *out)
+{
+	struct endpoint plain = *ep;
+	uint8_t ip[4];
+
+	endpoint_unmap(&plain);
+	if (plain.kind != ENDPOINT_IPV4 && plain.kind != ENDPOINT_IPV6)
+		return false;
+	for (uint32_t i = 0; i < h->addr_count; i++) {
+		const struct addr *a = &h->addrs[i];
+		bool same = plain.kind == ENDPOINT_IPV4
+		                    ? as_ipv4(a, ip) && memcmp(ip, plain.ip, 4) == 0
+		                    : a->is_ipv6 && memcmp(a->ip, plain.ip, 16) == 0;
+		uint32_t line = same ? first_line_of(h, i + 1) : h->line_count;
+
+		if (line < h->line_count)
+			return show(h, line, plain.kind == ENDPOINT_IPV4 ? AF_INET : AF_INET6, out);
+	}
+	return false;
+}
+
+const char *hosts_name_of(const struct hosts *h, const struct endpoint *ep)
+{
+	struct hosts_line line;
+
+	return hosts_line_of(h, ep, &line) ? line.names : NULL;
 }

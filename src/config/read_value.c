@@ -96,6 +96,19 @@ int read_loopback(struct reading *r, const char *value)
 	return i < 0 ? i : 0;
 }
 
+int read_dns(struct reading *r, const char *value)
+{
+	static const char *const policies[] = {
+		[DNS_POLICY_ANSWER] = "answer",
+		[DNS_POLICY_TUNNEL] = "tunnel",
+	};
+	int i = read_word(r, value, WORDS(policies), "there is no such policy", "answer or tunnel");
+
+	if (i >= 0)
+		r->cfg->dns = (enum dns_policy)i;
+	return i < 0 ? i : 0;
+}
+
 int read_exec(struct reading *r, const char *value)
 {
 	static const char *const policies[] = {

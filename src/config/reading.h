@@ -41,7 +41,7 @@ void reading_credentials(struct reading *r);
 void reading_set_password(struct proxy *px, const char *from, size_t len);
 
 /* read_value.c */
-reader read_no_proxy, read_foreign_no_proxy, read_loopback, read_timeout, read_log, read_log_file,
-	read_exec, read_pool, read_names;
+reader read_no_proxy, read_foreign_no_proxy, read_loopback, read_dns, read_timeout, read_log,
+	read_log_file, read_exec, read_pool, read_names;
 
 #endif

@@ -231,6 +231,12 @@ const struct rule *rules_find_name(const struct rules *r, const char *name, size
 	return NULL;
 }
 
+bool rules_match_port(const struct rules *r, const struct rule *rule, const char *name, size_t len)
+{
+	return rule->port != 0 && (rule->kind == RULE_NAME || rule->kind == RULE_SUFFIX) &&
+	       name_matches(r, rule, name, without_dot(name, len));
+}
+
 char *rules_format(const struct rules *r, const struct rule *rule, char *buf, size_t cap)
 {
 	const struct prefix *p = &rule->prefix;

@@ -44,6 +44,8 @@ static void check_rule(const struct rule *rule)
 	REQUIRE(rules_find(&rules, &ep));
 	if (ep.kind == ENDPOINT_NAME && rule->port == 0)
 		REQUIRE(rules_find_name(&rules, ep.name, ep.name_len));
+	REQUIRE(rules_match_port(&rules, rule, ep.name, ep.name_len) ==
+	        (ep.kind == ENDPOINT_NAME && rule->kind != RULE_ALL && rule->port != 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -48,6 +48,7 @@ static const char text[] = "# a comment\n"
 			   "2001:db8::1 one.example two\n"
 			   "0.0.0.0 blocked\n"
 			   "0.0.0.0 blocked2 blocked\n"
+			   "::ffff:192.0.2.77 mapped\n"
 			   "192.0.2.9 last";
 
 static const struct {
@@ -58,7 +59,10 @@ static const struct {
 	{ "localhost", AF_UNSPEC, "127.0.0.1:0 [::1]:0 " },
 	{ "localhost", AF_INET, "127.0.0.1:0 " },
 	{ "localhost", AF_INET6, "[::1]:0 " },
-	{ "ip6-localhost", AF_INET, "" },
+	/* As in libc, ::1 is 127.0.0.1 to those who want IPv4. */
+	{ "ip6-localhost", AF_INET, "127.0.0.1:0 " },
+	{ "mapped", AF_INET, "192.0.2.77:0 " },
+	{ "mapped", AF_UNSPEC, "[::ffff:192.0.2.77]:0 " },
 	{ "one.example", AF_UNSPEC, "192.0.2.1:0 192.0.2.2:0 [2001:db8::1]:0 " },
 	{ "ONE.example.", AF_INET, "192.0.2.1:0 192.0.2.2:0 " },
 	{ "one", AF_INET, "192.0.2.1:0 " },
@@ -276,6 +280,144 @@ START_TEST(block_list_of_100000_lines_is_indexed_whole)
 		found += hosts_knows(h, name, (size_t)n);
 	}
 	ck_assert_uint_eq(found, 100000);
+	endpoint_set_ipv4(&out, (uint8_t[]){ 0, 0, 0, 0 }, 0);
+	ck_assert_str_eq(hosts_name_of(h, &out), "ad0.tracker0.example");
+	end(h);
+}
+END_TEST
+
+static const char lines_text[] = "::1 ip6-LocalHost ip6-loopback\n"
+				 "127.0.0.1 localhost#comment\n"
+				 "127.0.0.1 LocalHost lh lh\n"
+				 "192.0.2.1\n"
+				 "192.0.2.3 .\n"
+				 "::ffff:192.0.2.77 mapped\n"
+				 "192.0.2.1 One.Example one # more\n"
+				 "192.0.2.2\tone.example.   alias2\r\n"
+				 "fe80::1%1 scoped\n"
+				 "2001:db8::1 Six.Example one\n"
+				 "nonsense one\n"
+				 "192.0.2.1 Again One\n"
+				 "192.0.2.9 x";
+
+static char *add_line(char *to, const struct hosts_line *line)
+{
+	to += sprintf(to, "%s", ENDPOINT_TEXT(&line->ep));
+	for (const char *name = line->names; name; name = hosts_next_name(name))
+		to += sprintf(to, " %s", name);
+	return to + sprintf(to, "\n");
+}
+
+static const struct {
+	const char *name; /* NULL: all lines */
+	int family;
+	const char *lines;
+} listed[] = {
+	{ NULL, AF_INET,
+	  "127.0.0.1:0 ip6-LocalHost ip6-loopback\n127.0.0.1:0 localhost\n"
+	  "127.0.0.1:0 LocalHost lh lh\n192.0.2.77:0 mapped\n192.0.2.1:0 One.Example one\n"
+	  "192.0.2.2:0 one.example. alias2\n192.0.2.1:0 Again One\n192.0.2.9:0 x\n" },
+	{ NULL, AF_INET6,
+	  "[::1]:0 ip6-LocalHost ip6-loopback\n[::ffff:192.0.2.77]:0 mapped\n"
+	  "[fe80::1%1]:0 scoped\n[2001:db8::1]:0 Six.Example one\n" },
+	{ NULL, AF_UNSPEC,
+	  "[::1]:0 ip6-LocalHost ip6-loopback\n127.0.0.1:0 localhost\n"
+	  "127.0.0.1:0 LocalHost lh lh\n[::ffff:192.0.2.77]:0 mapped\n192.0.2.1:0 One.Example one\n"
+	  "192.0.2.2:0 one.example. alias2\n[fe80::1%1]:0 scoped\n[2001:db8::1]:0 Six.Example one\n"
+	  "192.0.2.1:0 Again One\n192.0.2.9:0 x\n" },
+	{ "LOCALHOST.", AF_INET, "127.0.0.1:0 localhost\n127.0.0.1:0 LocalHost lh lh\n" },
+	{ "lh", AF_INET, "127.0.0.1:0 LocalHost lh lh\n" },
+	{ "one.EXAMPLE", AF_UNSPEC,
+	  "192.0.2.1:0 One.Example one\n192.0.2.2:0 one.example. alias2\n" },
+	{ "one", AF_UNSPEC,
+	  "192.0.2.1:0 One.Example one\n[2001:db8::1]:0 Six.Example one\n192.0.2.1:0 Again One\n" },
+	{ "one", AF_INET6, "[2001:db8::1]:0 Six.Example one\n" },
+	{ "ip6-loopback", AF_INET, "127.0.0.1:0 ip6-LocalHost ip6-loopback\n" },
+	{ "scoped", AF_INET, "" },
+	{ "comment", AF_UNSPEC, "" },
+	{ "none", AF_UNSPEC, "" },
+	{ "", AF_UNSPEC, "" },
+};
+
+START_TEST(lines_are_shown_as_they_are_written)
+{
+	struct hosts *h = load(lines_text, NULL);
+	const char *name = listed[_i].name;
+	struct hosts_line line;
+	char found[1024] = "", *to = found;
+	uint32_t at = 0;
+
+	while (name ? hosts_next_of(h, name, strlen(name), listed[_i].family, &at, &line)
+	            : hosts_next(h, listed[_i].family, &at, &line))
+		to = add_line(to, &line);
+	ck_assert_str_eq(found, listed[_i].lines);
+	end(h);
+}
+END_TEST
+
+static const struct {
+	const char *ip, *name;
+} reversed[] = {
+	/* As in libc, a line of ::1 is one of 127.0.0.1 too. */
+	{ "127.0.0.1", "ip6-LocalHost" },
+	{ "::1", "ip6-LocalHost" },
+	{ "::ffff:127.0.0.1", "ip6-LocalHost" },
+	{ "192.0.2.77", "mapped" },
+	{ "::ffff:192.0.2.77", "mapped" },
+	{ "192.0.2.1", "One.Example" },
+	{ "::ffff:192.0.2.1", "One.Example" },
+	{ "192.0.2.2", "one.example." },
+	{ "192.0.2.3", NULL },
+	{ "2001:db8::1", "Six.Example" },
+	{ "fe80::1", "scoped" },
+	{ "fe80::1%2", "scoped" },
+	{ "192.0.2.9", "x" },
+	{ "127.0.0.2", NULL },
+	{ "0.0.0.0", NULL },
+	{ "::", NULL },
+};
+
+START_TEST(address_has_the_first_name_of_its_first_line)
+{
+	struct hosts *h = load(lines_text, NULL);
+	struct endpoint ep = { .port = 80 };
+	struct hosts_line line;
+
+	ck_assert_int_eq(endpoint_parse_ip(&ep, reversed[_i].ip), 0);
+	if (reversed[_i].name) {
+		ck_assert_str_eq(hosts_name_of(h, &ep), reversed[_i].name);
+		ck_assert(hosts_line_of(h, &ep, &line));
+		ck_assert_str_eq(line.names, reversed[_i].name);
+		ck_assert_uint_eq(line.ep.port, 0);
+	} else {
+		ck_assert_ptr_null(hosts_name_of(h, &ep));
+	}
+	end(h);
+}
+END_TEST
+
+START_TEST(nothing_but_an_address_has_a_line)
+{
+	struct endpoint name, none = { .kind = ENDPOINT_NONE };
+	struct hosts *h = load(lines_text, NULL);
+
+	ck_assert_int_eq(endpoint_set_name(&name, "one", 3, 0), 0);
+	ck_assert_ptr_null(hosts_name_of(h, &name));
+	ck_assert_ptr_null(hosts_name_of(h, &none));
+	end(h);
+}
+END_TEST
+
+/* The names of a line lie where its address was: the shortest address leaves the least room. */
+START_TEST(line_without_a_spare_octet_is_whole)
+{
+	struct hosts *h = load(":: a b c\n:: d\n::#x\n:: e#\n:: f", NULL);
+	char found[128] = "", *to = found;
+	struct hosts_line line;
+
+	for (uint32_t at = 0; hosts_next(h, AF_UNSPEC, &at, &line);)
+		to = add_line(to, &line);
+	ck_assert_str_eq(found, "[::]:0 a b c\n[::]:0 d\n[::]:0 e\n[::]:0 f\n");
 	end(h);
 }
 END_TEST
@@ -317,4 +459,7 @@ UNIT_MAIN("config/hosts", { names_have_their_addresses_in_order, ROWS(rows) },
           { nul_octets_make_a_line_bad, 0 }, { file_that_cannot_be_read_says_why, 0 },
           { file_of_unknown_size_is_read_to_its_end, 0 }, { fifo_is_refused_at_once, 0 },
           { file_of_the_same_size_is_not_the_same, 0 }, { changed_file_is_no_longer_current, 0 },
+          { lines_are_shown_as_they_are_written, ROWS(listed) },
+          { address_has_the_first_name_of_its_first_line, ROWS(reversed) },
+          { nothing_but_an_address_has_a_line, 0 }, { line_without_a_spare_octet_is_whole, 0 },
           { block_list_of_100000_lines_is_indexed_whole, 0 }, { any_file_is_read, 0 })

@@ -162,14 +162,19 @@ static const struct {
 	const char *env;
 	bool broken, loopback_too;
 	enum exec_policy exec;
+	enum dns_policy dns;
 } words[] = {
-	{ "SOCKSIFY_LOOPBACK=proxy", false, true, EXEC_CLOSED },
-	{ "SOCKSIFY_LOOPBACK=Direct ", false, false, EXEC_CLOSED },
-	{ "SOCKSIFY_LOOPBACK=1", true, false, EXEC_CLOSED },
-	{ "SOCKSIFY_EXEC=closed", false, false, EXEC_CLOSED },
-	{ "SOCKSIFY_EXEC=refuse", false, false, EXEC_REFUSE },
-	{ "SOCKSIFY_EXEC=allow", false, false, EXEC_ALLOW },
-	{ "SOCKSIFY_EXEC=open", true, false, EXEC_CLOSED },
+	{ "SOCKSIFY_LOOPBACK=proxy", false, true, EXEC_CLOSED, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_LOOPBACK=Direct ", false, false, EXEC_CLOSED, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_LOOPBACK=1", true, false, EXEC_CLOSED, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_EXEC=closed", false, false, EXEC_CLOSED, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_EXEC=refuse", false, false, EXEC_REFUSE, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_EXEC=allow", false, false, EXEC_ALLOW, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_EXEC=open", true, false, EXEC_CLOSED, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_DNS=answer", false, false, EXEC_CLOSED, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_DNS= Tunnel", false, false, EXEC_CLOSED, DNS_POLICY_TUNNEL },
+	{ "SOCKSIFY_DNS=", false, false, EXEC_CLOSED, DNS_POLICY_ANSWER },
+	{ "SOCKSIFY_DNS=direct", true, false, EXEC_CLOSED, DNS_POLICY_ANSWER },
 };
 
 START_TEST(words_are_read)
@@ -178,6 +183,7 @@ START_TEST(words_are_read)
 	ck_assert_int_eq(cfg.broken, words[_i].broken);
 	ck_assert_int_eq(cfg.loopback_too, words[_i].loopback_too);
 	ck_assert_int_eq((int)cfg.exec, (int)words[_i].exec);
+	ck_assert_int_eq((int)cfg.dns, (int)words[_i].dns);
 }
 END_TEST
 

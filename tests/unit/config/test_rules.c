@@ -91,6 +91,21 @@ START_TEST(port_is_asked_for_when_the_name_is_connected_to)
 }
 END_TEST
 
+START_TEST(ports_of_a_name_are_those_of_its_rules)
+{
+	static const bool want[] = { true, true, true, false, false, false, false, false };
+
+	parse("a.test:22,.test:23,.a.test:24,a.test,b.test:25,*:26,192.0.2.1:27,.b.test:28");
+	ck_assert_uint_eq(rules.n, sizeof(want));
+	for (size_t i = 0; i < rules.n; i++) {
+		bool sub = i == 2;
+
+		ck_assert(rules_match_port(&rules, &rules.all[i], sub ? "X.A.test." : "A.Test.",
+		                           sub ? 9 : 7) == want[i]);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *list;
 	size_t at, n; /* where the first fault is, and how many items are good */
@@ -171,4 +186,5 @@ END_TEST
 
 UNIT_MAIN("config/rules", { first_rule_that_fits_is_found, ROWS(rows) },
           { port_is_asked_for_when_the_name_is_connected_to, 0 },
-          { malformed_item_is_told_and_the_rest_is_read, ROWS(faults) }, { list_is_bounded, 0 })
+          { malformed_item_is_told_and_the_rest_is_read, ROWS(faults) }, { list_is_bounded, 0 },
+          { ports_of_a_name_are_those_of_its_rules, 0 })
