@@ -21,7 +21,7 @@ struct table; /* the mapping itself */
  * Map the table at @path, made if it is not there (0600, O_NOFOLLOW, published whole by linkat),
  * its owner and header checked. Where that can't be (unwritable place, damaged or foreign file, no
  * room, RLIMIT_FSIZE), or @path is NULL: a private table that fork inherits. Missing parents: only
- * the last directory is made (0700), and its owner checked.
+ * the last directory is made (0700), but never /dev/shm, and its owner checked.
  *
  * @private_why  0 where the table is the session's, else the negative errno that made it private;
  *               -EDOM: it was made for another pool than pool_init()'s
@@ -29,6 +29,15 @@ struct table; /* the mapping itself */
  * Returns NULL only where not even anonymous memory is to be had.
  */
 struct table *table_open(const char *path, int *private_why);
+
+/*
+ * To be called before a table is used: was its file truncated since? What is gone would be a SIGBUS
+ * to touch, so the table goes on as a private one then, empty: its old addresses have no name.
+ *
+ * Returns 0, -ESTALE in the one call that found it so, or another error: it may not be used now
+ * (another thread is just at this, or there is no memory).
+ */
+int table_check(struct table *t);
 
 /* Unmap. The file stays for the session's other processes. */
 void table_close(struct table *t);

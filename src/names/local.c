@@ -50,8 +50,7 @@ static struct generation *load(void)
 	return g;
 }
 
-/* The snapshot of the file as it is now; NULL where there is none. */
-static const struct hosts *current(void)
+const struct hosts *local_hosts(void)
 {
 	struct generation *seen = atomic_load_explicit(&newest, memory_order_acquire), *fresh;
 	int saved = errno;
@@ -97,6 +96,24 @@ static bool is_own_name(const char *name, size_t len)
 	       ascii_equal(name, host.nodename, len);
 }
 
+/* Programs ask for it to find a NAT64 by the IPv6 addresses that it then has (RFC 8880). */
+static const char ipv4only[] = "ipv4only.arpa";
+static const uint8_t ipv4only_ips[2][4] = { { 192, 0, 0, 170 }, { 192, 0, 0, 171 } };
+
+static bool is_ipv4only(const char *name, size_t len)
+{
+	return len == sizeof(ipv4only) - 1 && ascii_equal(name, ipv4only, len);
+}
+
+static size_t put_ipv4only(int family, struct endpoint *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; family != AF_INET6 && i < 2 && n < max; i++)
+		endpoint_set_ipv4(&out[n++], ipv4only_ips[i], 0);
+	return n;
+}
+
 /* The loopback addresses, where the hosts file says nothing else. */
 static size_t put_loopback(int family, struct endpoint *out, size_t max)
 {
@@ -120,7 +137,7 @@ int local_find(const char *name, size_t len, int family, struct endpoint *out, s
 		len--;
 	if (len == 0)
 		return -1;
-	hosts = current();
+	hosts = local_hosts();
 	known = hosts && hosts_knows(hosts, name, len);
 	n = known ? hosts_find(hosts, name, len, family, out, max) : 0;
 	if (n > 0)
@@ -128,5 +145,46 @@ int local_find(const char *name, size_t len, int family, struct endpoint *out, s
 	/* Hosts files often list localhost in one family, and the other works all the same. */
 	if (is_localhost(name, len) || (!known && is_own_name(name, len)))
 		return (int)put_loopback(family, out, max);
+	if (!known && is_ipv4only(name, len))
+		return (int)put_ipv4only(family, out, max);
 	return known ? 0 : -1;
+}
+
+/* The name of an address that no line has. */
+static const char *well_known(const struct endpoint *ep)
+{
+	if (endpoint_is_loopback(ep))
+		return "localhost";
+	for (size_t i = 0; ep->kind == ENDPOINT_IPV4 && i < 2; i++)
+		if (memcmp(ep->ip, ipv4only_ips[i], 4) == 0)
+			return ipv4only;
+	return NULL;
+}
+
+bool local_name_of(const struct endpoint *ep, char name[LOCAL_NAME_MAX])
+{
+	const struct hosts *hosts = local_hosts();
+	const char *found = hosts ? hosts_name_of(hosts, ep) : NULL;
+	struct endpoint plain = *ep;
+	size_t len;
+
+	endpoint_unmap(&plain);
+	if (!found)
+		found = well_known(&plain);
+	if (!found)
+		return false;
+	/* A name that fills the room has no place for a dot at its end. */
+	len = strlen(found) < LOCAL_NAME_MAX ? strlen(found) : LOCAL_NAME_MAX - 1;
+	memcpy(name, found, len);
+	name[len] = '\0';
+	return true;
+}
+
+const char *local_canonical(const char *name, size_t len, int family)
+{
+	const struct hosts *hosts = local_hosts();
+	struct hosts_line line;
+	uint32_t at = 0;
+
+	return hosts && hosts_next_of(hosts, name, len, family, &at, &line) ? line.names : NULL;
 }

@@ -97,14 +97,17 @@ static uint32_t slots_of(const struct table *t)
 /* Slots lie in the order in which they are given: from the first to the highest, then from 1 up. */
 static uint32_t slot_index(const struct table *t, uint32_t slot)
 {
-	return slot >= t->first ? slot - t->first : slot + slots_of(t) - t->first;
+	uint32_t first = atomic_load_explicit(&t->first, memory_order_relaxed);
+
+	return slot >= first ? slot - first : slot + slots_of(t) - first;
 }
 
 static uint32_t slot_at(const struct table *t, uint32_t index)
 {
-	uint32_t above = t->geometry.slots - t->first;
+	uint32_t first = atomic_load_explicit(&t->first, memory_order_relaxed);
+	uint32_t above = t->geometry.slots - first;
 
-	return index < above ? t->first + index : index - above + 1;
+	return index < above ? first + index : index - above + 1;
 }
 
 /* The record of a slot, by offset; 0 where the slot was not given. */

@@ -8,6 +8,11 @@
  * Memory is asked for by MADV_POPULATE_WRITE, which answers with an error and needs neither path
  * nor descriptor (a program may have changed its root or its user since), and on kernels before
  * 5.14 by fallocate(2) on the file opened anew.
+ *
+ * Whoever may write the file may also truncate it, by mistake rather than in malice, and what is
+ * then gone is a SIGBUS to touch. The last page of the file is gone with anything else, so to ask
+ * for it by MADV_POPULATE_READ says whether all is still there. What is truncated in the instant
+ * between the question and the touch, or on kernels before 5.14, is the one case that is left.
  */
 #include "table_file.h"
 
@@ -20,6 +25,9 @@
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14, glibc 2.35 */
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
 #endif
 
 int table_open_file(int dir, const char *path, int flags)
@@ -81,12 +89,27 @@ static int back(const struct table *t, size_t at, size_t len)
 	int cancel, err;
 
 	/* Anonymous memory is charged as it is touched, and never ends in a SIGBUS. */
-	if (t->path[0] == '\0')
+	if (t->home == TABLE_PRIVATE)
 		return 0;
 	/* open(2) and close(2) are cancellation points, and the caller may hold a lock. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	err = table_back_at(t, -1, at, len);
 	pthread_setcancelstate(cancel, &cancel);
+	return err;
+}
+
+int table_check(struct table *t)
+{
+	size_t page, begin;
+	int saved = errno, err = 0;
+
+	if (t->home == TABLE_PRIVATE)
+		return 0;
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	begin = t->end_at / page * page;
+	if (madvise((char *)t->head + begin, page, MADV_POPULATE_READ) < 0 && errno == EFAULT)
+		err = table_file_leave(t);
+	errno = saved;
 	return err;
 }
 

@@ -6,6 +6,7 @@
  */
 #include <names/table.h>
 
+#include "table_file.h"
 #include <config/ascii.h>
 #include <dirent.h>
 #include <errno.h>
@@ -18,8 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHARED_FOLDER "/dev/shm"
-#define NONCE_DIGITS  16
+#define NONCE_DIGITS 16
 
 /* The folder of a user's session and what table names in it begin with; else the folder of all. */
 static int own_folder(char *buf, size_t cap, const char *runtime_dir)
@@ -48,7 +48,7 @@ int table_new_path(char *buf, size_t cap, const char *runtime_dir, uint64_t nonc
 	if (err == -ENAMETOOLONG)
 		return err;
 	shared_prefix(prefix, sizeof(prefix));
-	len = snprintf(buf, cap, "%s/%s%016llx", err == 0 ? folder : SHARED_FOLDER,
+	len = snprintf(buf, cap, "%s/%s%016llx", err == 0 ? folder : TABLE_SHARED_FOLDER,
 	               err == 0 ? "names." : prefix, (unsigned long long)nonce);
 	return len < 0 || (size_t)len >= cap ? -ENAMETOOLONG : 0;
 }
@@ -188,5 +188,5 @@ int table_collect(const char *runtime_dir, int age_s)
 		n += collect(folder, "names.", "collected", age_s);
 	shared_prefix(prefix, sizeof(prefix));
 	snprintf(stamp, sizeof(stamp), "%scollected", prefix);
-	return n + collect(SHARED_FOLDER, prefix, stamp, age_s);
+	return n + collect(TABLE_SHARED_FOLDER, prefix, stamp, age_s);
 }

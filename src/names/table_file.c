@@ -89,9 +89,10 @@ static uint32_t lay_out(struct table *t, const struct table_geometry *g)
 			at += g->buckets * 4;
 		}
 	}
+	t->end_at = at;
 	t->geometry = *g;
 	t->part_shift = part_shift(g);
-	return at;
+	return at + TABLE_PAGE;
 }
 
 static size_t size_of(const struct table_geometry *g)
@@ -164,9 +165,9 @@ static void head_init(struct table *t, bool everything)
 	}
 	head->seed = random[0];
 	/* A range of one address has no slot to give. */
-	head->first = t->first = t->geometry.slots > 1
-	                                 ? (uint32_t)(random[1] % (t->geometry.slots - 1)) + 1
-	                                 : 1;
+	head->first = t->geometry.slots > 1 ? (uint32_t)(random[1] % (t->geometry.slots - 1)) + 1
+	                                    : 1;
+	t->first = head->first;
 	if (everything) {
 		atomic_store(&head->bucket_parts, UINT32_MAX);
 		for (int i = 0; i < TABLE_AREAS; i++)
@@ -187,8 +188,32 @@ struct table *table_file_private(void)
 
 	if (map(-1, &full, &t) < 0 && (full.slots <= small.slots || map(-1, &small, &t) < 0))
 		return NULL;
+	t->home = TABLE_PRIVATE;
 	head_init(t, true);
 	return t;
+}
+
+int table_file_leave(struct table *t)
+{
+	enum table_home home = TABLE_IN_FILE;
+	size_t own = (size_t)((char *)t->head - (char *)t);
+	struct table *fresh;
+	int err;
+
+	if (!atomic_compare_exchange_strong(&t->home, &home, TABLE_LEAVES_FILE))
+		return home == TABLE_PRIVATE ? 0 : -EAGAIN;
+	err = map(-1, &t->geometry, &fresh);
+	if (err == 0) {
+		head_init(fresh, true);
+		/* Before it is seen: who is in the midst of a call has lost his memory anyway. */
+		t->first = fresh->first;
+		if (mremap(fresh->head, t->map_len - own, t->map_len - own,
+		           MREMAP_MAYMOVE | MREMAP_FIXED, t->head) == MAP_FAILED)
+			err = -errno;
+		munmap(fresh, err < 0 ? fresh->map_len : own);
+	}
+	t->home = err < 0 ? TABLE_IN_FILE : TABLE_PRIVATE;
+	return err < 0 ? err : -ESTALE;
 }
 
 /* Has the head what a table of this version can have? */
@@ -224,7 +249,7 @@ static int check_memory(const struct table *t, int fd, const struct stat *st)
 	for (int i = 0; i < TABLE_AREAS; i++)
 		backed[i] = atomic_load(&t->head->backed[i]);
 	said = pages(t->areas[TABLE_SLOTS].at + backed[TABLE_SLOTS]) + pages(backed[TABLE_PEERS]) +
-	       pages(backed[TABLE_DIRECT]) + pages(backed[TABLE_RECORDS]) +
+	       pages(backed[TABLE_DIRECT]) + pages(backed[TABLE_RECORDS]) + 1 +
 	       (uint32_t)__builtin_popcount(bits) * (part / TABLE_PAGE);
 	if ((uint64_t)st->st_blocks * 512 >= (uint64_t)said * TABLE_PAGE)
 		return 0;
@@ -234,7 +259,7 @@ static int check_memory(const struct table *t, int fd, const struct stat *st)
 	for (uint32_t i = 0; i < parts && err == 0; i++)
 		if (bits >> i & 1)
 			err = table_allocate(fd, t->buckets_at + i * part, part);
-	return err;
+	return err < 0 ? err : table_allocate(fd, t->end_at, TABLE_PAGE);
 }
 
 static int check(struct table *t, int fd, const struct stat *st)
@@ -320,8 +345,11 @@ static int open_folder(const char *path, const char **base)
 	memcpy(folder, path, len);
 	folder[len] = '\0';
 	fd = table_open_file(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -ENOENT && (mkdir(folder, S_IRWXU) == 0 || errno == EEXIST))
+	if (fd == -ENOENT && strcmp(folder, TABLE_SHARED_FOLDER) != 0) {
+		if (mkdir(folder, S_IRWXU) < 0 && errno != EEXIST)
+			return -errno;
 		fd = table_open_file(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0) ||
@@ -361,6 +389,8 @@ static int fill(int fd, const char *path, struct table **out)
 		err = note_file(t, path, &st);
 	if (err == 0)
 		err = table_back_at(t, fd, 0, TABLE_PAGE);
+	if (err == 0)
+		err = table_back_at(t, fd, t->end_at, TABLE_PAGE);
 	if (err < 0) {
 		table_close(t);
 		return err;

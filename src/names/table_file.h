@@ -8,9 +8,10 @@
  *	peers     what proxied sockets are connected to, see peers.c
  *	direct    addresses of names that go past the proxy, see direct.c
  *	records   names, each with the offset of the next one in its chain
+ *	end       a page that says whether the file is as long as it was, see table_check()
  *
- * The head's page, with the first slots in it, has memory from the start; all else gets it as it is
- * used, see table_back.c. A session with three names takes 24 KiB.
+ * The head's page, with the first slots in it, and the end have memory from the start; all else
+ * gets it as it is used, see table_back.c. A session with three names takes 28 KiB.
  */
 #ifndef NAMES_TABLE_FILE_H
 #define NAMES_TABLE_FILE_H
@@ -25,7 +26,10 @@
 #include <sys/types.h>
 
 #define TABLE_MAGIC   "socksify"
-#define TABLE_VERSION 2
+#define TABLE_VERSION 3
+
+/* Of all users; the system's to make. */
+#define TABLE_SHARED_FOLDER "/dev/shm"
 
 /* What the file counts its memory in, whatever a page of the machine is. */
 #define TABLE_PAGE 4096u
@@ -92,12 +96,16 @@ struct table_direct {
 
 #define TABLE_DIRECT_LEN (((1u << DIRECT_LEVELS) - 1) * TABLE_PAGE)
 
+/* A table leaves its file for memory of its own at most once. */
+enum table_home { TABLE_IN_FILE, TABLE_LEAVES_FILE, TABLE_PRIVATE };
+
 /* One process's view. Lies in front of the mapping of the file, in memory of its own. */
 struct table {
 	struct table_geometry
 		geometry; /* this and first as checked; the head's may be damaged later */
-	uint32_t first;
-	uint32_t buckets_at;
+	_Atomic uint32_t first;
+	_Atomic enum table_home home;
+	uint32_t buckets_at, end_at;
 	uint32_t part_shift; /* the buckets of a part, which gets memory at once: 2^this */
 	struct table_area areas[TABLE_AREAS];
 	struct table_head *head;
@@ -107,7 +115,7 @@ struct table {
 	size_t map_len; /* of all, this struct included */
 	dev_t dev;
 	ino_t ino;
-	char path[PATH_MAX]; /* "" for a private table */
+	char path[PATH_MAX]; /* "" for a table that never had a file */
 };
 
 /* table_file.c */
@@ -117,6 +125,13 @@ int table_file_open(const char *path, struct table **out);
 
 /* A table in anonymous memory that children share. NULL where there is none. */
 struct table *table_file_private(void);
+
+/*
+ * Put an empty private table in the place of one that lost its file: at the same addresses, at one
+ * stroke. Returns -ESTALE where this was done, 0 where another thread has done it, -EAGAIN where
+ * one is just at it, or another error: all is as it was.
+ */
+int table_file_leave(struct table *t);
 
 /* table_back.c */
 

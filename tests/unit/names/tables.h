@@ -20,10 +20,26 @@
 
 #define DIRECT_SIZE (63 * 4096)
 
-/* Head's page and slots, buckets, peers, direct addresses, records. */
-#define FILE_SIZE (4096 + POOL_SLOTS * 4 + 16384 * 4 + PEERS_KNOWN * 48 + DIRECT_SIZE + (16 << 20))
+/* Head's page and slots, buckets, peers, direct addresses, records, end. */
+#define FILE_SIZE \
+	(4096 + POOL_SLOTS * 4 + 16384 * 4 + PEERS_KNOWN * 48 + DIRECT_SIZE + (16 << 20) + 4096)
 
 #define NOBODY 65534
+
+/*
+ * Sanitizers need more address space than RLIMIT_AS would leave them, and system calls of their
+ * own.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 
 static inline bool skip(const char *fact, const char *reason)
 {

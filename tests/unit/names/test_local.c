@@ -71,6 +71,10 @@ static const struct {
 	{ ".localhost", AF_UNSPEC, -1, "" },
 	{ "localhost.example", AF_UNSPEC, -1, "" },
 	{ "example.org", AF_UNSPEC, -1, "" },
+	{ "ipv4only.arpa", AF_UNSPEC, 2, "192.0.0.170:0 192.0.0.171:0 " },
+	{ "IPv4Only.arpa.", AF_INET, 2, "192.0.0.170:0 192.0.0.171:0 " },
+	{ "ipv4only.arpa", AF_INET6, 0, "" },
+	{ "x.ipv4only.arpa", AF_UNSPEC, -1, "" },
 	{ "", AF_UNSPEC, -1, "" },
 	{ ".", AF_UNSPEC, -1, "" },
 };
@@ -82,6 +86,78 @@ START_TEST(name_is_local_or_not)
 	begin(hosts);
 	ck_assert_int_eq(find(rows[_i].name, rows[_i].family, found), rows[_i].n);
 	ck_assert_str_eq(found, rows[_i].found);
+	end();
+}
+END_TEST
+
+static const struct {
+	const char *ip, *name;
+} addresses[] = {
+	{ "127.0.0.1", "localhost" },
+	{ "::1", "localhost" },
+	{ "127.9.9.9", "localhost" },
+	{ "::ffff:127.9.9.9", "localhost" },
+	{ "127.0.0.2", "dev.localhost" },
+	{ "192.0.2.7", "printer" },
+	{ "::ffff:192.0.2.7", "printer" },
+	{ "2001:db8::7", "printer.lan" },
+	{ "192.0.0.170", "ipv4only.arpa" },
+	{ "192.0.0.171", "ipv4only.arpa" },
+	{ "192.0.0.172", NULL },
+	{ "192.0.2.8", NULL },
+	{ "::", NULL },
+};
+
+START_TEST(address_is_known_or_not)
+{
+	struct endpoint ep = { .port = 80 };
+	char name[LOCAL_NAME_MAX] = "untouched";
+
+	begin(hosts);
+	ck_assert_int_eq(endpoint_parse_ip(&ep, addresses[_i].ip), 0);
+	errno = ERANGE;
+	ck_assert_int_eq(local_name_of(&ep, name), addresses[_i].name != NULL);
+	ck_assert_int_eq(errno, ERANGE);
+	ck_assert_str_eq(name, addresses[_i].name ? addresses[_i].name : "untouched");
+	end();
+}
+END_TEST
+
+START_TEST(longest_name_fits)
+{
+	char line[300] = "192.0.2.1 ", name[LOCAL_NAME_MAX];
+	struct endpoint ep;
+
+	memset(line + 10, 'a', 255);
+	line[265] = '.';
+	begin(line);
+	endpoint_set_ipv4(&ep, (uint8_t[]){ 192, 0, 2, 1 }, 0);
+	ck_assert(local_name_of(&ep, name));
+	ck_assert_uint_eq(strlen(name), 255);
+	end();
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	int family;
+	const char *canonical;
+} canonical[] = {
+	{ "PRINTER.lan", AF_UNSPEC, "Printer" },     { "printer.lan.", AF_INET, "Printer" },
+	{ "printer.lan", AF_INET6, "printer.LAN6" }, { "printer", AF_INET6, NULL },
+	{ "x.localhost", AF_UNSPEC, NULL },          { "example.org", AF_UNSPEC, NULL },
+};
+
+START_TEST(canonical_name_is_first_on_the_first_line_of_the_family)
+{
+	const char *name = canonical[_i].name, *found;
+
+	begin("192.0.2.7 Printer printer.lan\n2001:db8::7 printer.LAN6 printer.lan\n");
+	found = local_canonical(name, strlen(name), canonical[_i].family);
+	if (canonical[_i].canonical)
+		ck_assert_str_eq(found, canonical[_i].canonical);
+	else
+		ck_assert_ptr_null(found);
 	end();
 }
 END_TEST
@@ -132,6 +208,8 @@ START_TEST(missing_file_leaves_localhost)
 	local_set_hosts_path(table_path);
 	ck_assert_int_eq(find("printer", AF_UNSPEC, found), -1);
 	ck_assert_int_eq(find("localhost", AF_UNSPEC, found), 2);
+	ck_assert_ptr_null(local_hosts());
+	ck_assert_ptr_null(local_canonical("localhost", 9, AF_UNSPEC));
 	end();
 }
 END_TEST
@@ -173,5 +251,7 @@ START_TEST(threads_read_while_the_file_changes)
 END_TEST
 
 UNIT_MAIN("names/local", { name_is_local_or_not, ROWS(rows) },
+          { address_is_known_or_not, ROWS(addresses) }, { longest_name_fits, 0 },
+          { canonical_name_is_first_on_the_first_line_of_the_family, ROWS(canonical) },
           { own_name_is_local_without_being_listed, 0 }, { changed_file_is_read_again, 0 },
           { missing_file_leaves_localhost, 0 }, { threads_read_while_the_file_changes, 0 })

@@ -1,5 +1,7 @@
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -20,17 +22,17 @@ static off_t memory_of_file(void)
 static const struct {
 	int names, peers, direct, pages; /* of 4,096 octets, at most */
 } sizes[] = {
-	{ 0, 0, 0, 1 },
-	{ 1, 0, 0, 3 },
-	{ 3, 0, 0, 5 },
-	{ 3, 1, 0, 6 },
-	{ 0, 9, 0, 2 },
-	{ 0, 0, 1, 2 },
-	{ 0, 0, 3, 2 },
-	{ 0, 0, 20000, 64 },
-	{ 10, 10, 0, 13 },
-	{ 300, 1024, 0, 33 },
-	{ 20000, 0, 0, 1 + 16 + 20 + 256 },
+	{ 0, 0, 0, 2 },
+	{ 1, 0, 0, 4 },
+	{ 3, 0, 0, 6 },
+	{ 3, 1, 0, 7 },
+	{ 0, 9, 0, 3 },
+	{ 0, 0, 1, 3 },
+	{ 0, 0, 3, 3 },
+	{ 0, 0, 20000, 65 },
+	{ 10, 10, 0, 14 },
+	{ 300, 1024, 0, 34 },
+	{ 20000, 0, 0, 2 + 16 + 20 + 256 },
 };
 
 START_TEST(file_takes_memory_only_for_what_is_in_it)
@@ -303,8 +305,8 @@ static int on_filled_tmpfs(void)
 	t = table_open(table_path, &why);
 	strcat(folder, "/fill");
 	fill = open(folder, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	if (!zeros || why != 0 || fill < 0 || write(fill, zeros, 512 << 10) != (508 << 10) ||
-	    ftruncate(fill, (508 - 4 * room_kib) << 10) < 0)
+	if (!zeros || why != 0 || fill < 0 || write(fill, zeros, 512 << 10) != (504 << 10) ||
+	    ftruncate(fill, (504 - 4 * room_kib) << 10) < 0)
 		return 1;
 	free(zeros);
 	other = table_open(table_path, &why);
@@ -337,8 +339,163 @@ START_TEST(tmpfs_filled_by_others_is_an_error_and_no_signal)
 }
 END_TEST
 
+/* Kernels before 5.14 can't say it, nor can a sandbox that lets nobody ask. */
+static bool is_told_of_truncation(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool yes = page != MAP_FAILED && madvise(page, 4096, 22) == 0;
+
+	munmap(page, 4096);
+	if (!yes)
+		skip("truncation", "needs Linux 5.14");
+	return yes;
+}
+
+/* To what length a table with 300 names is cut, and whether that takes a page from it. */
+static const struct {
+	off_t size;
+	int found;
+} cuts[] = {
+	{ 0, -ESTALE },
+	{ 1, -ESTALE },
+	{ 4096, -ESTALE },
+	{ 4096 + POOL_SLOTS * 4, -ESTALE },
+	{ FILE_SIZE / 2, -ESTALE },
+	{ FILE_SIZE - 4096, -ESTALE },
+	{ FILE_SIZE - 1, 0 },
+	{ FILE_SIZE, 0 },
+	{ FILE_SIZE + 4096, 0 },
+};
+
+START_TEST(truncated_file_is_left_for_a_private_table)
+{
+	uint32_t slots[300], slot, known = 0;
+	struct endpoint ep = address_of(1);
+	struct table *t;
+	char name[40];
+	pid_t pid;
+
+	if (!is_told_of_truncation())
+		return;
+	folder_init();
+	t = table_open(table_path, NULL);
+	for (int i = 0; i < 300; i++)
+		ck_assert_int_eq(table_put(t, name, (size_t)sprintf(name, "old%d", i), &slots[i]),
+		                 0);
+	ck_assert_int_eq(direct_note(t, &ep), 0);
+	ck_assert_int_eq(table_check(t), 0);
+	ck_assert_int_eq(truncate(table_path, cuts[_i].size), 0);
+	errno = ENOTTY;
+	ck_assert_int_eq(table_check(t), cuts[_i].found);
+	ck_assert_int_eq(table_check(t), 0);
+	ck_assert_int_eq(errno, ENOTTY);
+	for (int i = 0; i < 300; i++) {
+		size_t len = (size_t)sprintf(name, "old%d", i);
+
+		known += table_find(t, name, len) == slots[i] && table_name(t, slots[i], NULL);
+	}
+	ck_assert_uint_eq(known, cuts[_i].found ? 0 : 300);
+	ck_assert_int_eq(direct_find(t, &ep), cuts[_i].found == 0);
+	/* It grows as any, also beyond what the file had; children share it. */
+	ck_assert_int_eq(put_many(t, 0, 20000), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(table_find(t, "host7.example.org", 17) == 0 ||
+		      table_put(t, "child", 5, &slot) < 0);
+	ck_assert_int_eq(child_wait(pid), 0);
+	ck_assert_uint_ne(table_find(t, "child", 5), 0);
+	table_close(t);
+	ck_assert_int_eq(why_private(table_path), cuts[_i].size == FILE_SIZE ? 0 : -EBADMSG);
+	folder_fini();
+}
+END_TEST
+
+/* A name that needs memory beyond the end has none, and there is no signal. */
+START_TEST(growth_beyond_the_end_is_an_error)
+{
+	struct table *t;
+
+	folder_init();
+	t = table_open(table_path, NULL);
+	ck_assert_int_eq(put_many(t, 0, 10), 0);
+	ck_assert_int_eq(truncate(table_path, FILE_SIZE - (15 << 20)), 0);
+	ck_assert_int_eq(put_many(t, 10, POOL_SLOTS - 1), -ENOSPC);
+	ck_assert_int_eq(put_many(t, 0, 10), 0);
+	table_close(t);
+	folder_fini();
+}
+END_TEST
+
+enum { WITNESSES = 8, SEEN = 200 };
+
+static struct witness {
+	struct table *t;
+	pthread_barrier_t *start;
+	int found;
+	uint32_t slots[SEEN];
+} witnesses[WITNESSES];
+
+static void *witness(void *arg)
+{
+	struct witness *w = arg;
+	char name[40];
+	int err;
+
+	pthread_barrier_wait(w->start);
+	do {
+		err = table_check(w->t);
+		w->found += err == -ESTALE;
+		sched_yield();
+	} while (err == -EAGAIN);
+	for (int i = 0; i < SEEN; i++)
+		if (table_put(w->t, name, (size_t)sprintf(name, "seen%d", i), &w->slots[i]) < 0 ||
+		    !table_name(w->t, w->slots[i], NULL))
+			w->slots[i] = 0;
+	return NULL;
+}
+
+START_TEST(threads_leave_a_truncated_file_once_and_together)
+{
+	pthread_barrier_t start;
+
+	if (!is_told_of_truncation())
+		return;
+	pthread_barrier_init(&start, NULL, WITNESSES);
+	for (int round = 0; round < 100; round++) {
+		pthread_t threads[WITNESSES];
+		struct table *t;
+		int found = 0;
+
+		folder_init();
+		t = table_open(table_path, NULL);
+		ck_assert_int_eq(put_many(t, 0, 10), 0);
+		ck_assert_int_eq(truncate(table_path, 0), 0);
+		for (int i = 0; i < WITNESSES; i++) {
+			witnesses[i] = (struct witness){ .t = t, .start = &start };
+			ck_assert_int_eq(pthread_create(&threads[i], NULL, witness, &witnesses[i]),
+			                 0);
+		}
+		for (int i = 0; i < WITNESSES; i++) {
+			pthread_join(threads[i], NULL);
+			found += witnesses[i].found;
+			ck_assert_mem_eq(witnesses[i].slots, witnesses[0].slots,
+			                 sizeof(witnesses[i].slots));
+		}
+		ck_assert_int_eq(found, 1);
+		for (int i = 0; i < SEEN; i++)
+			ck_assert_uint_ne(witnesses[0].slots[i], 0);
+		table_close(t);
+		folder_fini();
+	}
+	pthread_barrier_destroy(&start);
+}
+END_TEST
+
 UNIT_MAIN("names/table_back", { file_takes_memory_only_for_what_is_in_it, ROWS(sizes) },
           { head_that_promises_memory_gets_it_when_opened, 0 },
           { table_grows_whatever_the_program_did, ROWS(meanwhile) },
           { table_can_be_made_on_an_old_kernel, 0 }, { full_tmpfs_is_an_error_and_no_signal, 0 },
-          { tmpfs_filled_by_others_is_an_error_and_no_signal, 4 })
+          { tmpfs_filled_by_others_is_an_error_and_no_signal, 4 },
+          { truncated_file_is_left_for_a_private_table, ROWS(cuts) },
+          { growth_beyond_the_end_is_an_error, 0 },
+          { threads_leave_a_truncated_file_once_and_together, 0 })

@@ -8,21 +8,6 @@
 
 #include "tables.h"
 
-/*
- * Sanitizers need more address space than RLIMIT_AS would leave them, and system calls of their
- * own.
- */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 START_TEST(file_is_sparse_and_ours_alone_whatever_the_umask)
 {
 	static const mode_t masks[] = { 0, 022, 0777 };
