@@ -30,6 +30,7 @@ struct dial_report {
 	enum client_cause cause; /* CLIENT_CAUSE_NONE: the errno says it all */
 	int code;                /* the reply's code, or -1 */
 	const char *why;         /* in words; static, or NULL */
+	struct endpoint bound;   /* BND of the reply, where it said yes */
 	int64_t began_ms, ended_ms;
 	int64_t step_us[DIAL_STEPS]; /* -1: not come to. DIAL_TCP is that of ->hop alone */
 	/* How a peer that is no SOCKS server began. Nothing that came after a password was sent. */
@@ -45,6 +46,7 @@ struct dial {
 	 * direct).
 	 */
 	const struct proxy *proxy;
+	uint8_t cmd; /* enum socks5_cmd; 0 is SOCKS5_CONNECT */
 	/*
 	 * The proxy's addresses, in the order to try, but for an AF_INET6 socket, which tries those
 	 * of IPv6 first; never names.

@@ -6,7 +6,12 @@
 #include <config/config.h>
 #include <names/table.h>
 
-enum route_kind { ROUTE_DIRECT, ROUTE_PROXY, ROUTE_REFUSE };
+enum route_kind {
+	ROUTE_DIRECT,
+	ROUTE_PROXY,
+	ROUTE_REFUSE,
+	ROUTE_ANSWER, /* a name server of resolv.conf: what it is asked is answered in place */
+};
 
 struct route {
 	enum route_kind kind;

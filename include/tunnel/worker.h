@@ -1,6 +1,7 @@
 /*
- * Many dials at once, over one epoll, for callers that don't wait. One thread turns the worker; any
- * thread adds and cancels jobs, without a lock. Starts no thread and takes no memory of its own.
+ * Many dials at once, over one epoll, for callers that don't wait, and sockets beside them that are
+ * watched. One thread turns the worker; any thread adds and cancels jobs, without a lock. Starts no
+ * thread and takes no memory of its own.
  */
 #ifndef TUNNEL_WORKER_H
 #define TUNNEL_WORKER_H
@@ -31,6 +32,22 @@ struct worker_job {
 	int failed;      /* it is to end in this error */
 };
 
+/* A descriptor that is watched, level-triggered, till it is watched no more. */
+struct worker_watch {
+	int fd;
+	uint32_t events;  /* EPOLLIN, EPOLLOUT, …; 0: errors and hang-ups alone */
+	int64_t until_ms; /* DEADLINE_NEVER: no end */
+	/*
+	 * Called by the thread that turns, with what is there, or with 0 at until_ms, which it
+	 * is to set anew. It may add and remove watches, this one too, and may close sockets and
+	 * free the memory of those that it has removed; it may add and cancel jobs.
+	 */
+	void (*ready)(struct worker_watch *watch, uint32_t events);
+	/* Private. */
+	struct worker_watch *prev, *next;
+	bool lost; /* the epoll does not have it */
+};
+
 struct worker {
 	const struct sys *sys;
 	int epoll_fd, event_fd; /* numbered from the floor on; may be moved between two turns */
@@ -38,13 +55,16 @@ struct worker {
 	_Atomic(struct worker_job *) added, cancelled;
 	struct worker_job *jobs;
 	size_t n_jobs;
-	int64_t next_ms; /* no job's until_ms is sooner */
+	int64_t next_ms; /* no until_ms is sooner */
+	struct worker_watch *watches, *next_watch;
+	struct epoll_event *batch; /* of the turn that is under way: what is left of it */
+	int n_batch;
 };
 
 /* @floor as for sys_raise(). Returns 0 or a negative errno; nothing is open then. */
 int worker_open(struct worker *w, const struct sys *sys, int floor);
 
-/* Where no job is under way. */
+/* Where no job is under way. What is watched is watched no more. */
 void worker_close(struct worker *w);
 
 /* The job, and all that its dial borrows, is the worker's until done() is called. */
@@ -61,8 +81,8 @@ void worker_kick(struct worker *w);
 
 /*
  * Wait for what comes next, at most @limit_ms (-1: without limit), and carry it out. Returns how
- * many jobs are under way, or a negative errno where the epoll can't be waited for: no job makes
- * progress then.
+ * many jobs are under way, watches not counted, or a negative errno where the epoll can't be waited
+ * for: nothing makes progress then.
  */
 int worker_turn(struct worker *w, int limit_ms);
 
@@ -77,5 +97,27 @@ void worker_fail(struct worker *w, int err);
  * open, and the caller's to close. Where the epoll won't have it, the job ends in the next turn.
  */
 void worker_renumber(struct worker *w, struct worker_job *job, int fd);
+
+/*
+ * By the thread that turns, or before there is one. Watch @watch->fd, which no other watch and no
+ * job has. Returns 0 or a negative errno.
+ */
+int worker_watch_add(struct worker *w, struct worker_watch *watch);
+
+/* Its socket is still open. */
+void worker_watch_remove(struct worker *w, struct worker_watch *watch);
+
+/* Watch for other events, and until another time, from now on. */
+void worker_watch_change(struct worker *w, struct worker_watch *watch, uint32_t events,
+                         int64_t until_ms);
+
+/*
+ * As worker_renumber(). Where the epoll won't have it, its ready() is told EPOLLERR in the next
+ * turn.
+ */
+void worker_watch_renumber(struct worker *w, struct worker_watch *watch, int fd);
+
+/* The one of that number, or NULL. */
+struct worker_watch *worker_watch_find(const struct worker *w, int fd);
 
 #endif

@@ -7,31 +7,9 @@
 #include <errno.h>
 #include <names/direct.h>
 #include <names/pool.h>
+#include <names/verdict.h>
 #include <string.h>
 #include <unistd.h>
-
-/*
- * An address as libc reads it: inet_aton()'s short and hexadecimal forms too. Blanks end
- * inet_aton()'s view, but belong to no address.
- */
-static bool is_address(const char *name)
-{
-	struct in_addr v4;
-	struct endpoint ep;
-
-	if (strchr(name, ':'))
-		return endpoint_parse_ip(&ep, name) == 0;
-	return !strpbrk(name, " \t\n\r\v\f") && inet_aton(name, &v4) != 0;
-}
-
-/* No blank, no control octet, no colon: such a text may be many things, but is nobody's name. */
-static bool is_spoken(const char *name)
-{
-	for (; *name; name++)
-		if ((unsigned char)*name <= ' ' || *name == 0x7f || *name == ':')
-			return false;
-	return true;
-}
 
 static enum answer_kind find_placeholder(const char *name, size_t len, int family,
                                          struct endpoint *out)
@@ -92,35 +70,6 @@ static void order_local(struct answer *out)
 	}
 }
 
-/*
- * The next rule, from number @from on, that sends a name direct at one port. It is set in @name.
- * Such a rule for everything knows addresses, too, and needs no note.
- */
-static size_t next_port(const struct rules *rules, size_t from, struct endpoint *name)
-{
-	size_t i;
-
-	for (i = from; i < rules->n; i++) {
-		const struct rule *rule = &rules->all[i];
-
-		name->port = rule->port;
-		if (rule->port != 0 && (rule->kind == RULE_NAME || rule->kind == RULE_SUFFIX) &&
-		    rules_find(rules, name))
-			break;
-	}
-	return i;
-}
-
-/* Does a rule send the name direct, at one port at least? */
-static bool is_ruled(const struct rules *rules, const char *name, size_t len)
-{
-	struct endpoint ep;
-
-	return rules->n > 0 &&
-	       (rules_find_name(rules, name, len) ||
-	        (endpoint_set_name(&ep, name, len, 0) == 0 && next_port(rules, 0, &ep) < rules->n));
-}
-
 static void note(const struct endpoint *ep)
 {
 	struct table *t = session_names();
@@ -135,17 +84,15 @@ static void note_ruled(const char *name, struct endpoint *ep)
 {
 	const struct rules *rules = &session_config()->no_proxy;
 	size_t len = strlen(name);
-	struct endpoint asked;
 
 	if (rules_find_name(rules, name, len)) {
 		note(ep);
 		return;
 	}
-	if (endpoint_set_name(&asked, name, len, 0) < 0)
-		return;
-	for (size_t i = next_port(rules, 0, &asked); i < rules->n;
-	     i = next_port(rules, i + 1, &asked)) {
-		ep->port = asked.port;
+	for (size_t i = 0; i < rules->n; i++) {
+		if (!rules_match_port(rules, &rules->all[i], name, len))
+			continue;
+		ep->port = rules->all[i].port;
 		note(ep);
 	}
 	ep->port = 0;
@@ -164,36 +111,49 @@ void answer_note(const char *name, int family, const void *ip)
 	note_ruled(name, &ep);
 }
 
-void answer_find(const char *name, int family, struct answer *out)
+static void find_local(const char *name, size_t len, int family, struct answer *out)
+{
+	int n = local_find(name, len, family, out->addresses, LOCAL_MAX);
+
+	out->n = n > 0 ? (size_t)n : 0;
+	out->kind = n > 0 ? ANSWER_ADDRESSES : ANSWER_NO_DATA;
+	order_local(out);
+	for (size_t i = 0; out->ruled && i < out->n; i++)
+		note_ruled(name, &out->addresses[i]);
+}
+
+bool answer_is_libcs(void)
 {
 	const struct config *cfg = session_config();
-	size_t len = strlen(name);
-	int local;
 
+	return !cfg->broken && !cfg->proxy.names_go_along;
+}
+
+void answer_find(const char *name, int family, struct answer *out)
+{
+	size_t len = strlen(name);
+	struct verdict v;
+
+	verdict_find(session_config(), name, len, &v);
 	out->n = 0;
-	out->numeric = is_address(name);
-	out->ruled = !out->numeric && !cfg->broken && is_ruled(&cfg->no_proxy, name, len);
-	if (out->numeric || (!cfg->broken && !cfg->proxy.names_go_along)) {
+	out->numeric = v.kind == VERDICT_ADDRESS;
+	out->ruled = v.ruled;
+	out->local = v.kind == VERDICT_LOCAL;
+	switch (v.kind) {
+	case VERDICT_ADDRESS:
+	case VERDICT_SCHEME:
+	case VERDICT_RULE:
 		out->kind = ANSWER_LIBC;
-		return;
-	}
-	if (!endpoint_name_is_valid(name, len) || !is_spoken(name)) {
+		break;
+	case VERDICT_NOBODY:
 		out->kind = ANSWER_NO_NAME;
-		return;
+		break;
+	case VERDICT_LOCAL:
+		find_local(name, len, family, out);
+		break;
+	case VERDICT_PLACEHOLDER:
+		out->kind = find_placeholder(name, len, family, &out->addresses[0]);
+		out->n = out->kind == ANSWER_ADDRESSES ? 1 : 0;
+		break;
 	}
-	local = local_find(name, len, family, out->addresses, LOCAL_MAX);
-	if (local >= 0) {
-		out->n = (size_t)local;
-		out->kind = local > 0 ? ANSWER_ADDRESSES : ANSWER_NO_DATA;
-		order_local(out);
-		for (size_t i = 0; out->ruled && i < out->n; i++)
-			note_ruled(name, &out->addresses[i]);
-		return;
-	}
-	if (out->ruled && rules_find_name(&cfg->no_proxy, name, len)) {
-		out->kind = ANSWER_LIBC;
-		return;
-	}
-	out->kind = find_placeholder(name, len, family, &out->addresses[0]);
-	out->n = out->kind == ANSWER_ADDRESSES ? 1 : 0;
 }

@@ -21,9 +21,13 @@ struct answer {
 	enum answer_kind kind;
 	bool numeric; /* ANSWER_LIBC: libc needs to ask nobody */
 	bool ruled;   /* ANSWER_LIBC: show what libc says to answer_note() */
+	bool local;   /* the hosts file may have a canonical name and aliases for it */
 	size_t n;
 	struct endpoint addresses[LOCAL_MAX];
 };
+
+/* Are all names libc's to answer, by the proxy's scheme? */
+bool answer_is_libcs(void);
 
 /* @family  AF_INET, AF_INET6, or AF_UNSPEC, which gets one IPv4 placeholder */
 void answer_find(const char *name, int family, struct answer *out);

@@ -16,6 +16,8 @@
 	{                                         \
 		return hook_##name args;          \
 	}
+#define HOOK_YOUNG HOOK
+#define HOOK_OWN   HOOK
 #define HOOK_ALIAS(type, name, of, params, args)  \
 	type export_##name params __asm__(#name); \
 	EXPORT type export_##name params          \

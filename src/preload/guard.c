@@ -1,8 +1,10 @@
 #include "guard.h"
 
 #include "fds.h"
+#include "helper.h"
 #include "lock.h"
 #include "page.h"
+#include "port.h"
 #include "real.h"
 
 #include <errno.h>
@@ -23,21 +25,31 @@ atomic_bool guard_raised;
 /*
  * In a forked child. The kernel wiped the page, so all that its parent had under way is known to be
  * another one's.
+ *
+ * @whole  the lock was held at the fork, so what is known of the ports is true: they are kept
  */
-static void leave_to_parent(void)
+static void leave_to_parent(bool whole)
 {
 	int saved = errno;
+	bool keeps = false;
 
 	if (!atomic_exchange(&guard_raised, false))
 		return;
 	for (int fd = fds_next(0, MARKS); fd >= 0; fd = fds_next(fd + 1, MARKS)) {
 		struct fd_entry *e = fds_find(fd);
 
+		atomic_store_explicit(&e->job, NULL, memory_order_relaxed);
+		if (whole && fds_has(e, FD_OURS) && ports_have(fd)) {
+			keeps = true;
+			continue;
+		}
 		if (fds_has(e, FD_OURS))
 			real->close(fd);
 		fds_clear(e, MARKS);
-		atomic_store_explicit(&e->job, NULL, memory_order_relaxed);
 	}
+	helper_in_child(whole);
+	if (keeps)
+		guard_raise();
 	errno = saved;
 }
 
@@ -52,7 +64,7 @@ enum guard guard_ask(void)
 		return GUARD_MINE;
 	if (owner != 0)
 		return GUARD_ALIEN;
-	leave_to_parent();
+	leave_to_parent(false);
 	return GUARD_DOWN;
 }
 
@@ -82,7 +94,7 @@ static void in_child(void)
 {
 	atomic_store_explicit(&page_get()->owner, 0, memory_order_relaxed);
 	if (guard_is_up())
-		leave_to_parent();
+		leave_to_parent(true);
 	after_fork();
 }
 

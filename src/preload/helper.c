@@ -9,6 +9,9 @@
 #include "fds.h"
 #include "guard.h"
 #include "lock.h"
+#include "owner.h"
+#include "page.h"
+#include "port.h"
 #include "real.h"
 
 #include <base/clock.h>
@@ -33,7 +36,8 @@ static atomic_int wanted = -1; /* the number that helper_move() wants to be free
 static int *const cores[] = {
 	&helper.worker.epoll_fd,   &helper.worker.event_fd,   &helper.spare_fd,
 	&helper.hole.v4.listen_fd, &helper.hole.v4.refuse_fd, &helper.hole.v6.listen_fd,
-	&helper.hole.v6.refuse_fd,
+	&helper.hole.v6.refuse_fd, &owner_fds[0],             &owner_fds[1],
+	&owner_fds[2],             &owner_fds[3],
 };
 #define N_CORES (sizeof(cores) / sizeof(cores[0]))
 
@@ -51,6 +55,7 @@ static void close_cores(void)
 			guard_disclaim(*cores[i]);
 	worker_close(&helper.worker);
 	blackhole_close(&helper.hole);
+	owner_close();
 	if (helper.spare_fd >= 0)
 		real->close(helper.spare_fd);
 	helper.spare_fd = -1;
@@ -90,24 +95,30 @@ static int open_cores(void)
 	return 0;
 }
 
-/* Ends, under the lock, where nobody holds it. */
-static bool may_end(void)
+static void set_running(bool is)
+{
+	runs = is;
+	atomic_store_explicit(&page_get()->running, is, memory_order_release);
+}
+
+/* Ends, under the lock, where nobody holds it, and nobody was pointed to a port since. */
+static bool may_end(int64_t since_ms)
 {
 	struct lock_guard g;
 	bool ends;
 
 	lock_take(&g, LOCK_PARKING);
-	ends = holds == 0;
+	ends = holds == 0 && ports_close(since_ms);
 	if (ends) {
 		close_cores();
 		guard_lower();
-		runs = false;
+		set_running(false);
 	}
 	lock_release(&g);
 	return ends;
 }
 
-static void move_core(int fd)
+static bool move_core(int fd)
 {
 	for (size_t i = 0; i < N_CORES; i++) {
 		int high;
@@ -116,12 +127,31 @@ static void move_core(int fd)
 			continue;
 		high = real->fcntl(fd, F_DUPFD_CLOEXEC, helper.floor);
 		if (high < 0)
-			return;
+			return true;
 		guard_claim(high, NULL);
 		*cores[i] = high;
 		guard_disclaim(fd);
 		real->close(fd);
+		return true;
 	}
+	return false;
+}
+
+/* Of a port, or of what it has to do with. */
+static void move_watched(int fd)
+{
+	struct worker_watch *watch = worker_watch_find(&helper.worker, fd);
+	int high = real->fcntl(fd, F_DUPFD_CLOEXEC, helper.floor);
+
+	if (high < 0)
+		return;
+	guard_claim(high, NULL);
+	if (watch)
+		worker_watch_renumber(&helper.worker, watch, high);
+	else
+		ports_renumber(fd, high);
+	guard_disclaim(fd);
+	real->close(fd);
 }
 
 /* Of a socket that is dialled, its entry names the job. */
@@ -148,8 +178,8 @@ static void move(int fd)
 	job = atomic_load_explicit(&e->job, memory_order_relaxed);
 	if (job)
 		move_job(fd, job);
-	else
-		move_core(fd);
+	else if (!move_core(fd))
+		move_watched(fd);
 }
 
 static void move_wanted(void)
@@ -195,22 +225,35 @@ static void raise_all(void)
 static void *run(void *arg)
 {
 	int64_t busy_ms = clock_ms();
+	int wait_ms = LINGER_MS;
 
 	(void)arg;
 	prctl(PR_SET_NAME, NAME);
 	if (!grown)
 		raise_all();
 	for (;;) {
-		int n = worker_turn(&helper.worker, LINGER_MS);
-		int64_t now = clock_ms();
+		int64_t now;
+		int n;
 
+		ports_tend(&helper.worker);
+		n = worker_turn(&helper.worker, wait_ms);
+		now = clock_ms();
 		move_wanted();
-		if (n < 0)
+		wait_ms = LINGER_MS;
+		if (n < 0) {
+			ports_fail();
 			worker_fail(&helper.worker, n);
-		if (n > 0)
+		}
+		if (n > 0) {
 			busy_ms = now;
-		else if (now - busy_ms >= LINGER_MS && may_end())
-			return NULL;
+		} else if (now - busy_ms >= LINGER_MS) {
+			int need_ms = ports_need_ms(now);
+
+			if (need_ms == 0 && may_end(now))
+				return NULL;
+			if (need_ms > 0)
+				wait_ms = need_ms;
+		}
 	}
 }
 
@@ -264,17 +307,17 @@ static int start(void)
 	atomic_store(&wanted, -1);
 	guard_raise();
 	err = open_cores();
-	if (err < 0) {
-		guard_lower();
-		return err;
+	if (err == 0) {
+		err = start_thread();
+		if (err < 0)
+			close_cores();
 	}
-	err = start_thread();
-	if (err < 0) {
-		close_cores();
+	/* A child's ports go on to be its own. */
+	if (err < 0 && !ports_are_open())
 		guard_lower();
+	if (err < 0)
 		return err;
-	}
-	runs = true;
+	set_running(true);
 	return 0;
 }
 
@@ -310,6 +353,9 @@ void helper_move(int fd)
 	lock_take(&g, LOCK_PARKING);
 	goes_on = runs;
 	holds += goes_on;
+	/* A child's ports are watched by nobody yet. */
+	if (!runs && guard_ask() == GUARD_MINE)
+		move(fd);
 	lock_release(&g);
 	if (!goes_on)
 		return;
@@ -325,4 +371,14 @@ void helper_move(int fd)
 	lock_take(&g, LOCK_PARKING);
 	helper_release();
 	lock_release(&g);
+}
+
+void helper_in_child(bool kept)
+{
+	holds = 0;
+	set_running(false);
+	for (size_t i = 0; i < N_CORES; i++)
+		*cores[i] = -1;
+	helper.worker.watches = NULL;
+	ports_in_child(kept);
 }

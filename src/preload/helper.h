@@ -1,7 +1,7 @@
 /*
- * The helper thread: carries dials on while the program does something else. Made at the first
- * need, with every signal blocked, gone again, and all its descriptors with it, once nothing was
- * held for a few seconds.
+ * The helper thread: carries dials on while the program does something else, and answers at the
+ * ports (ports.h). Made at the first need, with every signal blocked, gone again, and all its
+ * descriptors with it, once nothing was held for a few seconds and no port is in use.
  */
 #ifndef PRELOAD_HELPER_H
 #define PRELOAD_HELPER_H
@@ -40,5 +40,8 @@ int helper_raise(int fd);
  * the lock; waits for the helper.
  */
 void helper_move(int fd);
+
+/* In a forked child, for the guard: there is no thread, and what it had is closed. @kept: port.h. */
+void helper_in_child(bool kept);
 
 #endif

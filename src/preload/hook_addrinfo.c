@@ -3,6 +3,7 @@
  * socket types, services and freeaddrinfo() are its own.
  */
 #include "answer.h"
+#include "idn.h"
 #include "real.h"
 
 #include <arpa/inet.h>
@@ -25,13 +26,31 @@ static int list_address(const struct endpoint *ep, const char *service,
 /* The canonical name is the name: libc has put the address's text there. */
 static int set_canonname(struct addrinfo *ai, const char *name)
 {
-	char *copy = strdup(name);
+	char *copy = NULL;
+	int err = EAI_IDN_ENCODE;
 
+	if (ai->ai_flags & AI_CANONIDN)
+		err = idn_decode(name, &copy);
+	/* As DNS has it, where it is nothing else. */
+	if (err == EAI_IDN_ENCODE)
+		copy = strdup(name);
 	if (!copy)
 		return EAI_MEMORY;
 	free(ai->ai_canonname);
 	ai->ai_canonname = copy;
 	return 0;
+}
+
+/* What a name is called: as it was asked for, or as the hosts file has it. */
+static const char *canonical(const struct answer *answer, const char *name, int family)
+{
+	size_t len = strlen(name);
+	const char *found = answer->local ? local_canonical(name, len, family) : NULL;
+
+	/* Its IPv4 addresses may be there for AF_INET6, too, in v4-mapped form. */
+	if (!found && answer->local && family == AF_INET6)
+		found = local_canonical(name, len, AF_INET);
+	return found ? found : name;
 }
 
 /*
@@ -52,7 +71,7 @@ static int list_all(const struct answer *answer, const char *name, const char *s
 		each.ai_flags &= ~AI_CANONNAME; /* only the first node carries it */
 	}
 	if (err == 0 && (hints->ai_flags & AI_CANONNAME))
-		err = set_canonname(first, name);
+		err = set_canonname(first, canonical(answer, name, hints->ai_family));
 	if (err != 0 && first)
 		freeaddrinfo(first);
 	if (err == 0)
@@ -72,12 +91,18 @@ static void add_mapped(const char *node, struct answer *answer)
 		answer->kind = ANSWER_ADDRESSES;
 }
 
-static bool is_ascii(const char *text)
+/* An international name, as DNS and so the proxy has it. */
+static int look_up_idn(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **res)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text >= 0x80)
-			return false;
-	return true;
+	char *ascii;
+	int err = idn_encode(node, &ascii);
+
+	if (err != 0)
+		return err;
+	err = hook_getaddrinfo(ascii, service, hints, res);
+	free(ascii);
+	return err;
 }
 
 /* A name that a rule sends direct: libc's own answer, each address of which is noted. */
@@ -109,9 +134,8 @@ int hook_getaddrinfo(const char *node, const char *service, const struct addrinf
 	/* glibc takes "*" for no node at all. */
 	if (!node || strcmp(node, "*") == 0 || (asked & AI_NUMERICHOST))
 		return real->getaddrinfo(node, service, hints, res);
-	/* libc would need libidn2 for it; raw octets would be nobody's name at the proxy. */
-	if ((asked & AI_IDN) && !is_ascii(node))
-		return EAI_IDN_ENCODE;
+	if ((asked & AI_IDN) && !idn_is_ascii(node))
+		return look_up_idn(node, service, hints, res);
 	answer_find(node, h.ai_family, &answer);
 	if (answer.kind == ANSWER_LIBC && !answer.numeric)
 		return answer.ruled ? list_ruled(node, service, hints, res)

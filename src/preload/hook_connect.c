@@ -4,6 +4,7 @@
  */
 #include "attempt.h"
 #include "named.h"
+#include "pointed.h"
 #include "real.h"
 #include "sockets.h"
 #include "waiting.h"
@@ -32,33 +33,21 @@ static int connect_direct(int fd, const struct path_socket *sock, const struct p
 	return real->connect(fd, sa, len) < 0 ? -errno : 0;
 }
 
-/*
- * What the kernel itself answers without a packet: families that don't fit. Of TCP that is certain;
- * SCTP takes IPv4 addresses on IPv6 sockets.
- */
-static bool is_misfit(int fd, const struct path_socket *sock, const struct sockaddr *sa)
-{
-	if (path_is_tcp(sock) &&
-	    sa->sa_family != (sock->shown_family ? sock->shown_family : sock->family))
-		return true;
-	return sock->family == AF_INET6 && sa->sa_family == AF_INET6 &&
-	       IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)sa)->sin6_addr) &&
-	       path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-}
-
 /* Of an AF_INET or AF_INET6 socket, to an address of one of them. @may_wait: path.h */
 static int connect_on_path(int fd, const struct path_socket *sock, const struct sockaddr *sa,
                            socklen_t len, bool may_wait)
 {
 	struct path path;
 
-	if (is_misfit(fd, sock, sa) || !path_find(&path, sock, sa, len, may_wait))
+	if (path_is_misfit(fd, sock, sa) || !path_find(&path, sock, sa, len, may_wait))
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
 		return connect_direct(fd, sock, &path, sa, len);
 	case ROUTE_REFUSE:
 		return path_refuse(&path);
+	case ROUTE_ANSWER:
+		return pointed_connect(fd, sock, &path, sa, len);
 	case ROUTE_PROXY:
 		break;
 	}

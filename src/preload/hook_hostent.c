@@ -2,51 +2,50 @@
  * The gethostbyname() family: the same answers as getaddrinfo()'s, packed into the caller's buffer.
  */
 #include "answer.h"
+#include "kept.h"
+#include "pack.h"
 #include "real.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
-/* Room for a name of 255 octets and LOCAL_MAX addresses. */
-#define STATIC_BUF 2048
-
-/* One structure in the caller's buffer, aligned; NULL where it does not fit. */
-static void *take(char **at, char *end, size_t size, size_t align)
+/*
+ * Aliases are what glibc shows as such: the names after the first one on each line of the family
+ * that lists the name, and the first one of a line where it is not that of the first line.
+ * Returns the canonical name.
+ */
+static const char *pack_aliases(struct pack *p, const char *name, int family, bool local,
+                                char ***aliases)
 {
-	char *start = (char *)(((uintptr_t)*at + align - 1) & ~(uintptr_t)(align - 1));
+	const struct hosts *hosts = local ? local_hosts() : NULL;
+	const char *canonical = NULL;
+	size_t len = strlen(name);
+	struct hosts_line line;
+	uint32_t at = 0;
 
-	if (start > end || (size_t)(end - start) < size)
-		return NULL;
-	*at = start + size;
-	return start;
+	pack_list_begin(p);
+	while (hosts && hosts_next_of(hosts, name, len, family, &at, &line)) {
+		for (const char *alias = line.names; (alias = hosts_next_name(alias));)
+			pack_list_add(p, alias);
+		if (!canonical)
+			canonical = line.names;
+		else if (strcmp(line.names, canonical) != 0)
+			pack_list_add(p, line.names);
+	}
+	*aliases = pack_list_end(p);
+	return canonical ? canonical : name;
 }
 
 /* Returns 0 or ERANGE. */
 static int pack(const struct answer *answer, const char *name, int family, struct hostent *ret,
                 char *buf, size_t len)
 {
-	size_t ip_len = family == AF_INET6 ? 16 : 4;
-	char *end = buf + len;
-	char **list = take(&buf, end, (answer->n + 2) * sizeof(*list), _Alignof(char *));
-	uint8_t *ips = take(&buf, end, answer->n * ip_len, _Alignof(struct in6_addr));
-	char *copy = take(&buf, end, strlen(name) + 1, 1);
+	const char *canonical;
+	struct pack p;
 
-	if (!list || !ips || !copy)
-		return ERANGE;
-	for (size_t i = 0; i < answer->n; i++) {
-		list[i] = (char *)memcpy(ips + i * ip_len, answer->addresses[i].ip, ip_len);
-	}
-	list[answer->n] = NULL;
-	list[answer->n + 1] = NULL; /* the list of aliases, which is empty */
-	*ret = (struct hostent){
-		.h_name = strcpy(copy, name),
-		.h_aliases = &list[answer->n + 1],
-		.h_addrtype = family,
-		.h_length = (int)ip_len,
-		.h_addr_list = list,
-	};
-	return 0;
+	pack_init(&p, buf, len);
+	canonical = pack_aliases(&p, name, family, answer->local, &ret->h_aliases);
+	return pack_host(&p, canonical, family, answer->addresses, answer->n, ret);
 }
 
 /* An answer without addresses: what goes into h_errno. */
@@ -71,7 +70,8 @@ static int by_answer(const struct answer *answer, const char *name, int family, 
 {
 	*res = NULL;
 	if (answer->kind != ANSWER_ADDRESSES) {
-		*herr = answer_herr(answer);
+		/* libc sets the one for all as well, which Python looks at. */
+		*herr = h_errno = answer_herr(answer);
 		return *herr == TRY_AGAIN ? EAGAIN : 0;
 	}
 	if (pack(answer, name, family, ret, buf, len) != 0) {
@@ -89,6 +89,7 @@ static bool is_ours(const char *name, int family, struct answer *answer)
 {
 	answer->kind = ANSWER_LIBC;
 	answer->ruled = false;
+	answer->local = false;
 	if (!name || (family != AF_INET && family != AF_INET6))
 		return false;
 	answer_find(name, family, answer);
@@ -136,17 +137,33 @@ int hook_gethostbyname_r(const char *name, struct hostent *ret, char *buf, size_
 	return by_answer(&answer, name, AF_INET, ret, buf, len, res, herr);
 }
 
+struct asked {
+	const struct answer *answer;
+	const char *name;
+	int family;
+	struct hostent *ret, *res;
+	int herr;
+};
+
+static int fill(void *arg, char *buf, size_t len)
+{
+	struct asked *a = arg;
+
+	return by_answer(a->answer, a->name, a->family, a->ret, buf, len, &a->res, &a->herr);
+}
+
 /* The forms without _r own one result for the whole process, as libc's do. */
 static struct hostent *in_static(const struct answer *answer, const char *name, int family)
 {
+	static struct kept kept;
 	static struct hostent ret;
-	static char buf[STATIC_BUF] __attribute__((aligned(16)));
-	struct hostent *res;
-	int herr = 0;
+	struct asked asked = { answer, name, family, &ret, NULL, NETDB_INTERNAL };
+	int saved = errno, err = kept_fill(&kept, fill, &asked);
 
-	if (by_answer(answer, name, family, &ret, buf, sizeof(buf), &res, &herr) != 0 || !res)
-		h_errno = herr;
-	return res;
+	errno = err == ENOMEM ? ENOMEM : saved;
+	if (!asked.res)
+		h_errno = asked.herr;
+	return asked.res;
 }
 
 struct hostent *hook_gethostbyname2(const char *name, int family)

@@ -1,4 +1,8 @@
-/* What a program asks of a connected socket: its own destination, not the proxy. */
+/*
+ * What a program asks of a connected socket: it is shown its own destination, not the proxy, nor a
+ * port of ours.
+ */
+#include "pointed.h"
 #include "real.h"
 #include "session.h"
 #include "sockets.h"
@@ -39,7 +43,8 @@ int hook_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	struct socket_note note;
 
 	if (r == 0 && real->getpeername(fd, (struct sockaddr *)&seen, &n) == 0 &&
-	    find_note(fd, (struct sockaddr *)&seen, n, &note))
+	    (ports_remote((struct sockaddr *)&seen, n, &note.peer, &note.peer_len) ||
+	     find_note(fd, (struct sockaddr *)&seen, n, &note)))
 		hand_out(sa, len, room, &note.peer, note.peer_len);
 	if (r == 0)
 		errno = saved;

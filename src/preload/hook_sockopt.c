@@ -1,5 +1,6 @@
 /* Options that would open a door beside connect(), and the one that tells how a connect() ended. */
-#include "path.h"
+#include "leash.h"
+#include "pointed.h"
 #include "real.h"
 #include "sockets.h"
 #include "waiting.h"
@@ -18,6 +19,9 @@ int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	 */
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) /* the kernel judges fd */
 		return real->getsockopt(fd, level, name, &present, &(socklen_t){ sizeof(present) });
+	/* Not for a socket that is pointed at a port of ours: its packets have one way alone. */
+	if (ports_are_used() && leash_is_cut_by(level, name) && pointed_has(fd))
+		return 0;
 	if (waiting_has(fd) && waiting_setsockopt(fd, level, name, val, len, &r))
 		return r;
 	return real->setsockopt(fd, level, name, val, len);

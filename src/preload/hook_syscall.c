@@ -6,16 +6,116 @@
 #include "real.h"
 
 #include <errno.h>
+#include <linux/net.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
+/*
+ * A call of sockets, by its number in <linux/net.h>; socketcall(), the only way to them in the
+ * kernels of some machines, has these and the arguments in memory.
+ *
+ * Returns false where no hook stands for it.
+ */
+static bool call_socket(long call, const long *a, long *r)
+{
+	switch (call) {
+	case SYS_CONNECT:
+		*r = hook_connect((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2]);
+		return true;
+	case SYS_GETSOCKNAME:
+		*r = hook_getsockname((int)a[0], (struct sockaddr *)a[1], (socklen_t *)a[2]);
+		return true;
+	case SYS_GETPEERNAME:
+		*r = hook_getpeername((int)a[0], (struct sockaddr *)a[1], (socklen_t *)a[2]);
+		return true;
+	case SYS_SEND:
+		*r = hook_send((int)a[0], (const void *)a[1], (size_t)a[2], (int)a[3]);
+		return true;
+	case SYS_SENDTO:
+		*r = hook_sendto((int)a[0], (const void *)a[1], (size_t)a[2], (int)a[3],
+		                 (const struct sockaddr *)a[4], (socklen_t)a[5]);
+		return true;
+	case SYS_RECVFROM:
+		*r = hook_recvfrom((int)a[0], (void *)a[1], (size_t)a[2], (int)a[3],
+		                   (struct sockaddr *)a[4], (socklen_t *)a[5]);
+		return true;
+	case SYS_SENDMSG:
+		*r = hook_sendmsg((int)a[0], (const struct msghdr *)a[1], (int)a[2]);
+		return true;
+	case SYS_RECVMSG:
+		*r = hook_recvmsg((int)a[0], (struct msghdr *)a[1], (int)a[2]);
+		return true;
+	case SYS_RECVMMSG:
+		*r = hook_recvmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3],
+		                   (struct timespec *)a[4]);
+		return true;
+	case SYS_SENDMMSG:
+		*r = hook_sendmmsg((int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2], (int)a[3]);
+		return true;
+	}
+	return false;
+}
+
+/* The call of sockets that has a number of its own, or 0. */
+static int socket_call_of(long number)
 {
 	switch (number) {
 #ifdef SYS_connect
 	case SYS_connect:
-		return hook_connect((int)a, (const struct sockaddr *)b, (socklen_t)c);
+		return SYS_CONNECT;
+#endif
+#ifdef SYS_getsockname
+	case SYS_getsockname:
+		return SYS_GETSOCKNAME;
+	case SYS_getpeername:
+		return SYS_GETPEERNAME;
+#endif
+#ifdef SYS_send
+	case SYS_send:
+		return SYS_SEND;
+#endif
+#ifdef SYS_sendto
+	case SYS_sendto:
+		return SYS_SENDTO;
+	case SYS_recvfrom:
+		return SYS_RECVFROM;
+	case SYS_sendmsg:
+		return SYS_SENDMSG;
+	case SYS_recvmsg:
+		return SYS_RECVMSG;
+#endif
+#ifdef SYS_recvmmsg
+	case SYS_recvmmsg:
+		return SYS_RECVMMSG;
+#endif
+#ifdef SYS_sendmmsg
+	case SYS_sendmmsg:
+		return SYS_SENDMMSG;
+#endif
+	}
+	return 0;
+}
+
+long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	const long args[] = { a, b, c, d, e, f };
+	long r;
+
+	if (call_socket(socket_call_of(number), args, &r))
+		return r;
+	switch (number) {
+#ifdef SYS_socketcall
+	case SYS_socketcall:
+		if (b && call_socket(a, (const long *)b, &r))
+			return r;
+		break;
+#endif
+#ifdef SYS_recvmmsg_time64
+	case SYS_recvmmsg_time64:
+		return hook___recvmmsg64((int)a, (struct mmsghdr *)b, (unsigned)c, (int)d,
+		                         (void *)e);
 #endif
 	case SYS_epoll_ctl:
 		return hook_epoll_ctl((int)a, (int)b, (int)c, (struct epoll_event *)d);

@@ -10,6 +10,7 @@
 struct page {
 	atomic_uint held[2]; /* lock.c's words */
 	atomic_int owner; /* guard.c's: the process whose descriptors of ours these are; 0: none */
+	atomic_int running; /* helper.c's: its thread is there */
 };
 
 /* Never NULL: where there is no such page it is one that forks copy. */

@@ -72,6 +72,30 @@ bool path_is_tcp(const struct path_socket *sock)
 	       (sock->protocol == IPPROTO_TCP || sock->protocol == IPPROTO_MPTCP);
 }
 
+bool path_is_udp(const struct path_socket *sock)
+{
+	return sock->type == SOCK_DGRAM && sock->protocol == IPPROTO_UDP;
+}
+
+/*
+ * Of TCP and UDP that is certain; SCTP takes IPv4 addresses on IPv6 sockets. UDP takes plain ones
+ * there, and on an IPv4 socket AF_UNSPEC.
+ */
+bool path_is_misfit(int fd, const struct path_socket *sock, const struct sockaddr *sa)
+{
+	bool v4 = sa->sa_family == AF_INET;
+
+	if (path_is_tcp(sock) && sa->sa_family != path_own_family(sock))
+		return true;
+	if (path_is_udp(sock) && sock->family == AF_INET && sa->sa_family == AF_INET6)
+		return true;
+	if (sa->sa_family == AF_INET6)
+		v4 = IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)sa)->sin6_addr);
+	else if (!path_is_udp(sock))
+		v4 = false;
+	return sock->family == AF_INET6 && v4 && path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+}
+
 /* Linux takes an IPv4 datagram's AF_UNSPEC for AF_INET. */
 static int decode(struct endpoint *dst, const struct path_socket *sock, const struct sockaddr *sa,
                   socklen_t len)
@@ -85,22 +109,37 @@ static int decode(struct endpoint *dst, const struct path_socket *sock, const st
 	return endpoint_from_sockaddr(dst, (struct sockaddr *)&in, sizeof(in));
 }
 
+static void refuse(struct path *p, int err, const char *why)
+{
+	p->route.kind = ROUTE_REFUSE;
+	p->route.err = err;
+	p->route.why = why;
+}
+
+/* By a name server of resolv.conf. */
+static void judge_answer(struct path *p, const struct config *cfg, const struct path_socket *sock)
+{
+	if (session_is_resolving()) {
+		p->route.kind = ROUTE_DIRECT;
+		p->route.why = "it is asked for the proxy itself";
+	} else if (!path_is_tcp(sock) && !path_is_udp(sock)) {
+		refuse(p, -EACCES, "a name server is asked by UDP or TCP");
+	} else if (path_is_tcp(sock) && cfg->dns == DNS_POLICY_TUNNEL) {
+		p->route.kind = ROUTE_PROXY;
+	}
+}
+
 /* @ask  libc's resolver may be asked for the proxy's address */
-static void find_route(struct path *p, const struct config *cfg, const struct endpoint *dst,
-                       bool ask)
+static void find_route(struct path *p, const struct config *cfg, const struct path_socket *sock,
+                       const struct endpoint *dst, bool ask)
 {
 	const struct table *names = route_needs_names(cfg, dst) ? session_names() : NULL;
 	int n = cfg->broken ? 0 : session_hops(p->hops, ask);
 
 	p->n_hops = n > 0 ? (size_t)n : 0;
 	route_find(cfg, names, p->hops, p->n_hops, dst, &p->route);
-}
-
-static void refuse(struct path *p, int err, const char *why)
-{
-	p->route.kind = ROUTE_REFUSE;
-	p->route.err = err;
-	p->route.why = why;
+	if (p->route.kind == ROUTE_ANSWER)
+		judge_answer(p, cfg, sock);
 }
 
 /* Only TCP has a way through the proxy, and an address of its own for a name that goes direct. */
@@ -126,7 +165,7 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 	 * Nobody is asked for the proxy's address for the sake of what is direct, or refused; what
 	 * is known already serves to tell the proxy itself.
 	 */
-	find_route(p, cfg, &dst, false);
+	find_route(p, cfg, sock, &dst, false);
 	if (!path_is_tcp(sock))
 		judge_misfit(p);
 	else if (p->route.kind == ROUTE_PROXY && session_is_resolving())
@@ -134,7 +173,7 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 	else if (p->route.kind == ROUTE_PROXY && p->n_hops == 0 && !session_hops_known())
 		p->unresolved = !may_wait;
 	if (p->route.kind == ROUTE_PROXY && cfg->proxy.addr.kind == ENDPOINT_NAME && may_wait)
-		find_route(p, cfg, &dst, true);
+		find_route(p, cfg, sock, &dst, true);
 	if (p->route.kind == ROUTE_PROXY && session_login() < 0)
 		refuse(p, -EACCES, "the proxy's password can't be read");
 	return true;

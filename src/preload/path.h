@@ -39,9 +39,16 @@ enum path_judge path_judge(int fd, int family, struct path_socket *out);
 /* TCP, or MPTCP, which falls back to it. */
 bool path_is_tcp(const struct path_socket *sock);
 
+/* UDP, and not UDP-Lite. */
+bool path_is_udp(const struct path_socket *sock);
+
+/* Does the kernel itself say no to the address, for the families do not fit, without a packet? */
+bool path_is_misfit(int fd, const struct path_socket *sock, const struct sockaddr *sa);
+
 /*
- * Sockets that have no way through the proxy get a refusal where the others get the proxy. False
- * where @sa is not a whole internet address: the kernel judges it then.
+ * Sockets that have no way through the proxy get a refusal where the others get the proxy. What is
+ * ROUTE_ANSWER here is UDP or TCP. False where @sa is not a whole internet address: the kernel
+ * judges it then.
  *
  * @may_wait  for the addresses of the proxy's name. Where they are not known, @p is what it would
  *            be if the destination is none of them.

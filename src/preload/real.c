@@ -9,7 +9,7 @@
 #undef real /* this file says "struct real" */
 
 static struct real table;
-static atomic_bool ready;
+static atomic_bool ready, complete;
 
 /*
  * Stands in for what this libc does not have. Only functions that return a number are younger than
@@ -28,22 +28,57 @@ static void *look_up(const char *name)
 	return at ? at : (void *)(uintptr_t)missing;
 }
 
-/* Several threads may do this at once: they all write the same. */
+/* Object and function pointers are one size wherever dlsym() exists (POSIX says so). */
+#define MEMBER(name) (*(void **)&table.name)
+
+/*
+ * Several threads may do this at once: they all write the same. What is looked for here is in every
+ * libc that we serve: a dlsym() that fails allocates, and the first hook may be called by an
+ * allocator that is not ready, with its lock held (jemalloc's, by syscall()).
+ */
 static void resolve(void)
 {
 	int saved = errno;
 
-	/* Object and function pointers are one size wherever dlsym() exists (POSIX says so). */
-#define HOOK(type, name, params, args) *(void **)&table.name = look_up(#name);
+#define HOOK(type, name, params, args) MEMBER(name) = look_up(#name);
+#define HOOK_YOUNG(type, name, params, args) \
+	if (!MEMBER(name))                   \
+		MEMBER(name) = (void *)(uintptr_t)missing;
+#define HOOK_OWN(type, name, params, args)
 #define HOOK_ALIAS(type, name, of, params, args)
-#define HOOK_JUMP(type, name, params) *(void **)&table.name = look_up(#name);
-#define REAL(type, name, params)      *(void **)&table.name = look_up(#name);
+#define HOOK_JUMP(type, name, params) MEMBER(name) = look_up(#name);
+#define REAL(type, name, params)      MEMBER(name) = look_up(#name);
 #include "hooks.def"
 #undef HOOK
+#undef HOOK_YOUNG
+#undef HOOK_OWN
 #undef HOOK_ALIAS
 #undef HOOK_JUMP
 #undef REAL
 	atomic_store_explicit(&ready, true, memory_order_release);
+	errno = saved;
+}
+
+void real_complete(void)
+{
+	int saved = errno;
+
+	real_get();
+	if (atomic_exchange(&complete, true))
+		return;
+#define HOOK(type, name, params, args)
+#define HOOK_YOUNG(type, name, params, args) MEMBER(name) = look_up(#name);
+#define HOOK_OWN(type, name, params, args)
+#define HOOK_ALIAS(type, name, of, params, args)
+#define HOOK_JUMP(type, name, params)
+#define REAL(type, name, params)
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_YOUNG
+#undef HOOK_OWN
+#undef HOOK_ALIAS
+#undef HOOK_JUMP
+#undef REAL
 	errno = saved;
 }
 

@@ -67,6 +67,19 @@ const struct config *session_config(void)
 	return &config;
 }
 
+/* NULL where it can't be used now. */
+static struct table *still_whole(struct table *t)
+{
+	int err = table_check(t);
+
+	if (err == -ESTALE)
+		log_warn("the table of names at %s was truncated: programs that this one starts "
+		         "don't share its names, and addresses of names looked up before are no "
+		         "more",
+		         config.names_path);
+	return err == 0 || err == -ESTALE ? t : NULL;
+}
+
 struct table *session_names(void)
 {
 	struct table *t = atomic_load_explicit(&names, memory_order_acquire);
@@ -75,7 +88,7 @@ struct table *session_names(void)
 	int private_why;
 
 	if (t)
-		return t;
+		return still_whole(t);
 	t = table_open(path[0] ? path : NULL, &private_why);
 	if (!t)
 		return NULL;

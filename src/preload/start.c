@@ -12,7 +12,7 @@ __attribute__((constructor)) static void start(void)
 {
 	int saved = errno;
 
-	real_get();
+	real_complete();
 	session_config();
 	guard_init();
 	errno = saved;

@@ -160,6 +160,7 @@ static void note_handshake(struct dial *d, int err)
 {
 	d->report.stage = client_where(&d->client);
 	d->report.code = client_code(&d->client);
+	d->report.bound = *client_bound(&d->client);
 	if (err == client_result(&d->client)) {
 		d->report.cause = client_cause(&d->client);
 		d->report.why = client_why(&d->client);
@@ -334,7 +335,7 @@ static int start_client(struct dial *d, const struct endpoint *dst)
 
 	return client_init(&d->client, &(struct client_params){
 					       .protocol = px->protocol,
-					       .cmd = SOCKS5_CONNECT,
+					       .cmd = d->cmd ? d->cmd : SOCKS5_CONNECT,
 					       .dst = dst,
 					       .user = px->user,
 					       .user_len = px->user_len,

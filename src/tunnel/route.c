@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <names/direct.h>
+#include <names/nameservers.h>
 #include <names/pool.h>
 
 static void route_set(struct route *out, enum route_kind kind, int err, const char *why)
@@ -47,6 +48,15 @@ static void route_placeholder(const struct config *cfg, const struct table *name
 		route_set(out, ROUTE_PROXY, 0, "a name");
 }
 
+/* Under socks4:// and socks5:// the machine's own DNS serves programs, so they may speak it. */
+static void route_nameserver(const struct config *cfg, struct route *out)
+{
+	if (cfg->proxy.names_go_along)
+		route_set(out, ROUTE_ANSWER, 0, "a name server of resolv.conf");
+	else
+		route_set(out, ROUTE_DIRECT, 0, "a name server, and names are resolved here");
+}
+
 /* What other programs of the session noted is nothing to one that has no rule for any name. */
 static bool has_rules_for_names(const struct config *cfg)
 {
@@ -76,6 +86,8 @@ void route_find(const struct config *cfg, const struct table *names, const struc
 		route_set(out, ROUTE_REFUSE, -EACCES, "the configuration is malformed");
 	else if (is_own_proxy(hops, n_hops, &out->dst))
 		route_set(out, ROUTE_DIRECT, 0, "the proxy itself");
+	else if (nameservers_has(&out->dst))
+		route_nameserver(cfg, out);
 	else if (pool_contains(&out->dst))
 		route_placeholder(cfg, names, out);
 	else if (is_ruled_direct(cfg, out))

@@ -8,6 +8,9 @@
  * Each socket is registered once, edge-triggered for all there is. That suffices since a step goes
  * on until the socket has no more to give, but for the moment after a message was sent, when it is
  * told to look again (d->asked). The eventfd's count is never read: each write is an edge.
+ *
+ * Watches are told from jobs by the lowest bit of the pointer that the epoll keeps. One that is
+ * removed may still have an event in what the epoll has just given, which is then taken out.
  */
 #include <tunnel/worker.h>
 
@@ -50,6 +53,7 @@ void worker_close(struct worker *w)
 {
 	close_one(w->sys, &w->event_fd);
 	close_one(w->sys, &w->epoll_fd);
+	w->watches = NULL;
 }
 
 void worker_kick(struct worker *w)
@@ -121,7 +125,7 @@ static void forget(struct worker *w, struct worker_job *job)
 		w->jobs = job->next;
 	if (job->next)
 		job->next->prev = job->prev;
-	if (--w->n_jobs == 0)
+	if (--w->n_jobs == 0 && !w->watches)
 		w->next_ms = DEADLINE_NEVER;
 }
 
@@ -135,10 +139,15 @@ static void fail_job(struct worker *w, struct worker_job *job, int err)
 	job->done(job, err);
 }
 
+static void note_ms(struct worker *w, int64_t until_ms)
+{
+	if (until_ms < w->next_ms)
+		w->next_ms = until_ms;
+}
+
 static void note_time(struct worker *w, const struct worker_job *job)
 {
-	if (job->dial.until_ms < w->next_ms)
-		w->next_ms = job->dial.until_ms;
+	note_ms(w, job->dial.until_ms);
 }
 
 static void step(struct worker *w, struct worker_job *job, int waited)
@@ -217,6 +226,20 @@ static void take_inboxes(struct worker *w)
 	take_cancelled(w, cancelled);
 }
 
+static void take_expired_watches(struct worker *w, int64_t now)
+{
+	for (struct worker_watch *watch = w->watches; watch; watch = w->next_watch) {
+		w->next_watch = watch->next;
+		if (watch->lost)
+			watch->ready(watch, EPOLLERR);
+		else if (watch->until_ms <= now)
+			watch->ready(watch, 0);
+		else
+			note_ms(w, watch->until_ms);
+	}
+	w->next_watch = NULL;
+}
+
 /* See to those whose time has come, and look when the next one's does. */
 static void take_expired(struct worker *w)
 {
@@ -238,6 +261,7 @@ static void take_expired(struct worker *w)
 		else
 			note_time(w, job);
 	}
+	take_expired_watches(w, now);
 }
 
 static int wait_ms(const struct worker *w, int limit_ms)
@@ -247,6 +271,93 @@ static int wait_ms(const struct worker *w, int limit_ms)
 	return limit_ms >= 0 && (left < 0 || limit_ms < left) ? limit_ms : left;
 }
 
+#define WATCH_BIT ((uintptr_t)1)
+
+/* NULL where it is a job's, or nobody's. */
+static struct worker_watch *watch_of(const struct epoll_event *ev)
+{
+	uintptr_t tagged = (uintptr_t)ev->data.ptr;
+
+	return tagged & WATCH_BIT ? (struct worker_watch *)(tagged - WATCH_BIT) : NULL;
+}
+
+static int control(struct worker *w, struct worker_watch *watch, int op)
+{
+	struct epoll_event ev = { .events = watch->events,
+		                  .data.ptr = (void *)((uintptr_t)watch | WATCH_BIT) };
+
+	return w->sys->epoll_ctl(w->epoll_fd, op, watch->fd, &ev) == 0 ? 0 : -errno;
+}
+
+int worker_watch_add(struct worker *w, struct worker_watch *watch)
+{
+	int err = control(w, watch, EPOLL_CTL_ADD);
+
+	if (err < 0)
+		return err;
+	watch->lost = false;
+	watch->prev = NULL;
+	watch->next = w->watches;
+	if (watch->next)
+		watch->next->prev = watch;
+	w->watches = watch;
+	note_ms(w, watch->until_ms);
+	return 0;
+}
+
+void worker_watch_remove(struct worker *w, struct worker_watch *watch)
+{
+	control(w, watch, EPOLL_CTL_DEL);
+	for (int i = 0; i < w->n_batch; i++)
+		if (watch_of(&w->batch[i]) == watch)
+			w->batch[i].data.ptr = NULL;
+	if (w->next_watch == watch)
+		w->next_watch = watch->next;
+	if (watch->prev)
+		watch->prev->next = watch->next;
+	else
+		w->watches = watch->next;
+	if (watch->next)
+		watch->next->prev = watch->prev;
+}
+
+/* Its owner is told in the next turn. */
+static void lose(struct worker *w, struct worker_watch *watch)
+{
+	watch->lost = true;
+	w->next_ms = 0;
+}
+
+void worker_watch_change(struct worker *w, struct worker_watch *watch, uint32_t events,
+                         int64_t until_ms)
+{
+	bool same = watch->events == events;
+
+	watch->events = events;
+	watch->until_ms = until_ms;
+	note_ms(w, until_ms);
+	if (!same && !watch->lost && control(w, watch, EPOLL_CTL_MOD) < 0)
+		lose(w, watch);
+}
+
+void worker_watch_renumber(struct worker *w, struct worker_watch *watch, int fd)
+{
+	/* A registration is of a number, and outlives it as long as the socket has another. */
+	control(w, watch, EPOLL_CTL_DEL);
+	watch->fd = fd;
+	if (control(w, watch, EPOLL_CTL_ADD) < 0)
+		lose(w, watch);
+}
+
+struct worker_watch *worker_watch_find(const struct worker *w, int fd)
+{
+	struct worker_watch *watch = w->watches;
+
+	while (watch && watch->fd != fd)
+		watch = watch->next;
+	return watch;
+}
+
 int worker_turn(struct worker *w, int limit_ms)
 {
 	struct epoll_event evs[EVENTS_MAX];
@@ -254,10 +365,19 @@ int worker_turn(struct worker *w, int limit_ms)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
+	w->batch = evs;
+	w->n_batch = n;
 	/* Before the inboxes: what they end can have an event in here. */
-	for (int i = 0; i < n; i++)
-		if (evs[i].data.ptr)
+	for (int i = 0; i < n; i++) {
+		struct worker_watch *watch = watch_of(&evs[i]);
+
+		if (watch)
+			watch->ready(watch, evs[i].events);
+		else if (evs[i].data.ptr)
 			step(w, evs[i].data.ptr, 0);
+	}
+	w->batch = NULL;
+	w->n_batch = 0;
 	take_inboxes(w);
 	take_expired(w);
 	/* done() may have added one, whose turn is the next. */

@@ -32,8 +32,7 @@ static bool write_file(const char *path, const char *text)
 	return ok;
 }
 
-/* The file over @path holds @text, for this mount namespace alone. */
-static bool cover(const char *path, const char *text)
+bool alone_cover(const char *path, const char *text)
 {
 	char draft[] = "/tmp/socksify-alone.XXXXXX";
 	int fd = mkstemp(draft);
@@ -43,7 +42,9 @@ static bool cover(const char *path, const char *text)
 		return false;
 	close(fd);
 	ok = chmod(draft, 0644) == 0 && write_file(draft, text) &&
-	     mount(draft, path, NULL, MS_BIND, NULL) == 0;
+	     (mount(draft, path, NULL, MS_BIND, NULL) == 0 ||
+	      /* Nothing can be laid over a file that has no name any more: the cover before. */
+	      (umount2(path, MNT_DETACH) == 0 && mount(draft, path, NULL, MS_BIND, NULL) == 0));
 	unlink(draft);
 	return ok;
 }
@@ -70,9 +71,9 @@ static bool enter(void)
 {
 	return alone_unshare(CLONE_NEWNET | CLONE_NEWNS, false) &&
 	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       cover("/etc/hosts", "127.0.0.1 localhost\n192.0.2.90 listed.port.test\n") &&
-	       cover("/etc/nsswitch.conf", "hosts: files dns\n") &&
-	       cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:2\n");
+	       alone_cover("/etc/hosts", "127.0.0.1 localhost\n192.0.2.90 listed.port.test\n") &&
+	       alone_cover("/etc/nsswitch.conf", "hosts: files dns\n") &&
+	       alone_cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:2\n");
 }
 
 static bool raise_loopback(void)
@@ -120,8 +121,7 @@ static size_t put_aaaa(uint8_t *out)
 	return sizeof(aaaa);
 }
 
-/* Turn a question into its answer. Returns its length. */
-static size_t answer(uint8_t *msg, size_t len, size_t room)
+size_t alone_answer(uint8_t *msg, size_t len, size_t room)
 {
 	size_t end = HEAD_LEN;
 	char first[64] = "";
@@ -134,9 +134,13 @@ static size_t answer(uint8_t *msg, size_t len, size_t room)
 	if (len < end || end + 2 * 16 > room)
 		return 0;
 	memcpy(first, msg + HEAD_LEN + 1, msg[HEAD_LEN] & 63);
+	if (strcasecmp(first, "silent") == 0)
+		return 0;
 	type = msg[end - 3];
 	msg[2] = 0x85; /* an answer, authoritative, recursion desired */
-	msg[3] = strcasecmp(first, "none") == 0 ? 0x83 : 0x80;
+	msg[3] = strcasecmp(first, "none") == 0   ? 0x83
+	         : strcasecmp(first, "fail") == 0 ? 0x82
+	                                          : 0x80;
 	memset(msg + 6, 0, 6);
 	len = end;
 	if (type == 1 && strcasecmp(first, "two") == 0) {
@@ -172,12 +176,13 @@ static void serve(int dns, int count)
 			continue;
 		if (fd == dns) {
 			asked++;
-			n = (ssize_t)answer(msg, (size_t)n, sizeof(msg));
+			n = (ssize_t)alone_answer(msg, (size_t)n, sizeof(msg));
 		} else {
 			n = (ssize_t)sizeof(asked);
 			memcpy(msg, &asked, sizeof(asked));
 		}
-		sendto(fd, msg, (size_t)n, 0, (struct sockaddr *)&from, from_len);
+		if (n > 0)
+			sendto(fd, msg, (size_t)n, 0, (struct sockaddr *)&from, from_len);
 	}
 }
 

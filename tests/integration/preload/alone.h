@@ -7,6 +7,8 @@
 #define TEST_ALONE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * To be called before there are threads or children. The name server answers for names that end in
@@ -15,6 +17,8 @@
  *   two.*   192.0.2.11 and 192.0.2.12
  *   six.*   ::1 alone
  *   none.*  no such name
+ *   fail.*  the server can't tell
+ *   silent.* it never answers
  * /etc/hosts lists listed.port.test, 192.0.2.90.
  *
  * Returns false where it may not be done here (no user namespaces, say).
@@ -26,6 +30,12 @@ bool alone_begin(void);
  * an exec.
  */
 bool alone_unshare(int flags, bool as_root);
+
+/* What the name server makes of a question, in its place. Returns the length; 0: it is none. */
+size_t alone_answer(uint8_t *msg, size_t len, size_t room);
+
+/* After alone_begin(): a file that there is holds @text, for this mount namespace alone. */
+bool alone_cover(const char *path, const char *text);
 
 /* How many questions the name server was asked so far. */
 int alone_questions(void);

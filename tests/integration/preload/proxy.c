@@ -5,6 +5,7 @@
  */
 #include "proxy.h"
 
+#include "alone.h"
 #include "direct.h"
 #include "loop.h"
 #include "tally.h"
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,7 +25,7 @@
 
 #define SLOW_MS 100
 
-enum conn_stage { GREETING, LOGIN, REQUEST, HELD, SLOW, ECHO, SINK };
+enum conn_stage { GREETING, LOGIN, REQUEST, HELD, SLOW, ECHO, SINK, DNS };
 
 struct conn {
 	struct watch watch; /* first: a watch is cast back */
@@ -157,7 +159,7 @@ static void act(struct conn *c, const char *name)
 		say(c, "\5\0\0\3\4host\0\11early", 16);
 	else if (!c->direct)
 		say(c, granted, sizeof(granted));
-	listen_on(c, ECHO);
+	listen_on(c, begins(name, "dns.") ? DNS : ECHO);
 }
 
 static void act_slow(void)
@@ -201,6 +203,8 @@ static size_t whole(const struct conn *c)
 		if (c->n < 5)
 			return 5;
 		return b[3] == 1 ? 10 : b[3] == 4 ? 22 : 7u + b[4];
+	case DNS:
+		return c->n < 2 ? 2 : 2u + (unsigned)(b[0] << 8 | b[1]);
 	case HELD:
 	case SLOW:
 	case ECHO:
@@ -210,23 +214,81 @@ static size_t whole(const struct conn *c)
 	return sizeof(c->buf);
 }
 
+/*
+ * RESOLVE_PTR, Tor's command F1: what becomes of an address stands in its last octet. The
+ * connection is over with the answer.
+ */
+static void tell_name(struct conn *c)
+{
+	uint8_t last = c->buf[c->n - 3], reply[7 + 255] = { 5, 0, 0, 3 };
+	const uint8_t failure[10] = { 5, last == PROXY_PTR_LACKS ? 7 : 4, 0, 1 };
+	char *name = (char *)reply + 5;
+
+	if (last == PROXY_PTR_SILENT) {
+		listen_on(c, SINK);
+		return;
+	}
+	snprintf(name, 255, "h%d.test", last);
+	if (last == PROXY_PTR_ODD)
+		snprintf(name, 255, "h%d.te\nst", last);
+	else if (last == PROXY_PTR_OPTION)
+		snprintf(name, 255, "-h%d.test", last);
+	else if (last == PROXY_PTR_NUMBER)
+		snprintf(name, 255, "203.0.113.%d", last);
+	else if (last == PROXY_PTR_DOT)
+		snprintf(name, 255, "h%d.test.", last);
+	else if (last == PROXY_PTR_LONG)
+		memset(name, 'a', 64);
+	reply[4] = (uint8_t)strlen(name);
+	if (last == PROXY_PTR_GARBAGE)
+		say(c, "HTTP/1.1 400\r\n", 14);
+	else if (last == PROXY_PTR_ADDRESS)
+		say(c, granted, sizeof(granted));
+	else if (last == PROXY_PTR_UNKNOWN || last == PROXY_PTR_LACKS)
+		say(c, failure, sizeof(failure));
+	else if (last != PROXY_PTR_GONE)
+		say(c, reply, 7u + reply[4]);
+	conn_end(c);
+}
+
 static void read_request(struct conn *c)
 {
 	static const uint8_t refused[4] = { 203, 0, 113, 5 };
 	char name[256] = "address.";
 	struct sockaddr_in6 peer;
 
-	if (c->buf[3] == 3) {
+	if (c->buf[1] == 0xf1) {
+		strcpy(name, "ptr.");
+	} else if (c->buf[3] == 3) {
 		memcpy(name, c->buf + 5, c->buf[4]);
 		name[c->buf[4]] = '\0';
 	} else if (c->buf[3] == 1 && memcmp(c->buf + 4, refused, sizeof(refused)) == 0) {
 		strcpy(name, "refused.");
+	} else if (c->buf[c->n - 2] == 0 && c->buf[c->n - 1] == 53) {
+		strcpy(name, "dns.");
 	}
 	c->tally = tally_find(name);
 	c->tally->requests++;
 	if (getpeername(c->watch.fd, (struct sockaddr *)&peer, &(socklen_t){ sizeof(peer) }) == 0)
 		c->tally->port = ntohs(peer.sin6_port); /* in the same place for IPv4 */
-	act(c, name);
+	if (c->buf[1] == 0xf1)
+		tell_name(c);
+	else
+		act(c, name);
+}
+
+/* DNS over TCP. A question for gone.* gets half of its answer. */
+static void answer(struct conn *c)
+{
+	bool gone = begins((const char *)c->buf + 2 + 12, "\4gone");
+	size_t len = alone_answer(c->buf + 2, c->n - 2, sizeof(c->buf) - 2);
+
+	c->buf[0] = (uint8_t)(len >> 8);
+	c->buf[1] = (uint8_t)(len & 0xff);
+	say(c, c->buf, gone ? 2 + len / 2 : 2 + len);
+	listen_on(c, DNS);
+	if (gone)
+		conn_end(c);
 }
 
 /* A message has come whole. */
@@ -245,6 +307,8 @@ static void proceed(struct conn *c)
 		listen_on(c, REQUEST);
 		if (!ok)
 			conn_end(c);
+	} else if (c->stage == DNS) {
+		answer(c);
 	} else {
 		read_request(c);
 	}

@@ -23,8 +23,9 @@
  *   close.*    grants and closes                named.*  grants with a name as BND
  *   held.X     does what X says at under_release(), and at once after that
  *   slow.X     does what X says after 100 ms
- * Addresses are granted like ok.*; 203.0.113.5 is refused. Where user and password are offered
- * they must be "user" and "secret".
+ * Addresses are granted like ok.*; 203.0.113.5 is refused; at port 53 the others are name servers
+ * (alone.h), counted as "dns.". RESOLVE_PTR, for any address, is counted as "ptr."; what it says
+ * stands in proxy.h. Where user and password are offered they must be "user" and "secret".
  */
 enum under_family {
 	UNDER_IPV4,

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <names/direct.h>
+#include <names/nameservers.h>
 #include <names/pool.h>
 #include <tunnel/route.h>
+#include <unistd.h>
 
 static const struct {
 	const char *dst;
@@ -202,7 +204,61 @@ START_TEST(rules_come_in_their_order)
 }
 END_TEST
 
+/* A name server comes before placeholders, rules and loopback, but after the proxy itself. */
+static const struct {
+	const char *dst;
+	enum route_kind along, here; /* names go to the proxy, or are resolved here */
+} servers[] = {
+	{ "203.0.113.53:53", ROUTE_ANSWER, ROUTE_DIRECT },
+	{ "[::ffff:203.0.113.53]:53", ROUTE_ANSWER, ROUTE_DIRECT },
+	{ "[2001:db8::53]:53", ROUTE_ANSWER, ROUTE_DIRECT },
+	{ "127.0.0.53:53", ROUTE_ANSWER, ROUTE_DIRECT },
+	{ "127.0.0.2:53", ROUTE_ANSWER, ROUTE_DIRECT },
+	{ "10.0.0.1:53", ROUTE_ANSWER, ROUTE_DIRECT },
+	{ "198.18.0.53:53", ROUTE_ANSWER, ROUTE_DIRECT },
+	{ "192.0.2.1:53", ROUTE_DIRECT, ROUTE_DIRECT }, /* the proxy */
+	{ "203.0.113.53:853", ROUTE_PROXY, ROUTE_PROXY },
+	{ "203.0.113.54:53", ROUTE_PROXY, ROUTE_PROXY },
+	{ "127.0.0.1:53", ROUTE_DIRECT, ROUTE_DIRECT },
+};
+
+START_TEST(name_servers_are_answered_in_place)
+{
+	static struct config cfg;
+	char path[] = "/tmp/socksify-route.XXXXXX";
+	FILE *f = fdopen(mkstemp(path), "w");
+	struct endpoint dst = unit_endpoint(servers[_i].dst), want = dst;
+	struct endpoint hop = unit_endpoint("192.0.2.1:53");
+	struct complaint why;
+	struct route r;
+
+	ck_assert_ptr_nonnull(f);
+	fputs("nameserver 203.0.113.53\nnameserver 2001:db8::53\nnameserver 127.0.0.2\n"
+	      "nameserver 10.0.0.1\nnameserver 198.18.0.53\nnameserver 192.0.2.1\n",
+	      f);
+	fclose(f);
+	nameservers_set_path(path);
+	endpoint_unmap(&want);
+	ck_assert_int_eq(rules_parse("10.0.0.0/8", &cfg.no_proxy, &why), 0);
+	for (int here = 0; here < 2; here++) {
+		cfg.proxy.names_go_along = !here;
+		route_find(&cfg, NULL, &hop, 1, &dst, &r);
+		ck_assert_int_eq(r.kind, here ? servers[_i].here : servers[_i].along);
+		ck_assert_endpoint_eq(&r.dst, &want);
+		ck_assert_ptr_null(r.rule);
+		ck_assert_ptr_nonnull(r.why);
+	}
+	cfg.broken = true;
+	route_find(&cfg, NULL, &hop, 1, &dst, &r);
+	ck_assert_int_eq(r.kind, ROUTE_REFUSE);
+	cfg.broken = false;
+	nameservers_set_path("/etc/resolv.conf");
+	unlink(path);
+}
+END_TEST
+
 UNIT_MAIN("tunnel route", { first_match_wins, ROWS(rows) },
           { a_broken_configuration_refuses_everything, ROWS(rows) },
           { a_placeholder_goes_by_its_name_in_both_families, 0 },
-          { rules_come_in_their_order, ROWS(orders) })
+          { rules_come_in_their_order, ROWS(orders) },
+          { name_servers_are_answered_in_place, ROWS(servers) })
