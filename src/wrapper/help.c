@@ -10,6 +10,7 @@
 static const char head[] =
 	"Usage: socksify [OPTION...] [--] PROGRAM [ARGS...]\n"
 	"       socksify [OPTION...] --check [HOST:PORT]\n"
+	"       socksify [OPTION...] --dns-check NAME...\n"
 	"       eval \"$(socksify [OPTION...] --print-env)\"\n"
 	"Run PROGRAM so that it reaches the network only through a SOCKS proxy.\n"
 	"\n";

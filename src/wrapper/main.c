@@ -2,6 +2,7 @@
  * socksify: put the library and its configuration into the environment, and become PROGRAM. No
  * parent stays, and PROGRAM has no child that it doesn't know.
  */
+#include "dns_check.h"
 #include "library.h"
 #include "options.h"
 #include "proxy_check.h"
@@ -105,6 +106,8 @@ static int do_as_told(const struct options *o, char **argv)
 		status = settings_judge(&settings);
 	if (status == 0 && o->mode == MODE_CHECK)
 		return proxy_check_run(&settings.cfg, settings.proxy_origin, o->destination);
+	if (status == 0 && o->mode == MODE_DNS_CHECK)
+		return dns_check_run(&settings.cfg, settings.proxy_origin, o->program);
 	if (status == 0)
 		status = find_library(lib, sizeof(lib));
 	if (status == 0 && o->mode == MODE_PRINT_ENV)

@@ -163,6 +163,7 @@ static int take_own(struct options *o, struct given *g, enum own_option own, cha
 		return 0;
 	case OWN_QUIET:
 	case OWN_CHECK:
+	case OWN_DNS_CHECK:
 	case OWN_WITH_SERVER:
 	case OWN_ISOLATE:
 	case OWN_CLOSED:
@@ -179,6 +180,7 @@ static int judge_mode(struct options *o, const struct given *g)
 		enum mode mode;
 	} modes[] = {
 		{ OWN_CHECK, MODE_CHECK },
+		{ OWN_DNS_CHECK, MODE_DNS_CHECK },
 		{ OWN_PRINT_ENV, MODE_PRINT_ENV },
 		{ OWN_CLOSED, MODE_CLOSED },
 	};
@@ -192,11 +194,11 @@ static int judge_mode(struct options *o, const struct given *g)
 		n++;
 	}
 	if (n > 1)
-		return wrong("--check, --print-env and --closed are things to do instead of each "
-		             "other; say one");
+		return wrong("--check, --dns-check, --print-env and --closed are things to do "
+		             "instead of each other; say one");
 	if (n > 0 && o->with_server)
 		return wrong("--with-server is for a PROGRAM that uses the network, which --check, "
-		             "--print-env and --closed don't run");
+		             "--dns-check, --print-env and --closed don't run");
 	if (o->with_server && o->key_value[KEY_PROXY])
 		return wrong(
 			"--with-server is the proxy, and so is what -x names; say one of them");
@@ -212,6 +214,8 @@ static int judge_operands(struct options *o, size_t n)
 			             "no program");
 		o->destination = o->program[0];
 		return -1;
+	case MODE_DNS_CHECK:
+		return n == 0 ? wrong("which NAME is --dns-check to tell of?") : -1;
 	case MODE_PRINT_ENV:
 		return n > 0 ? wrong("--print-env runs no program: it is for the current shell")
 		             : -1;
@@ -232,7 +236,7 @@ static int judge(struct options *o, const struct given *g, size_t n_operands)
 		o->key_value[KEY_LOG] = "error";
 	else if (g->verbose > 0)
 		o->key_value[KEY_LOG] = g->verbose > 1 ? "debug" : "info";
-	if (o->argv0 && (g->own[OWN_CHECK] || g->own[OWN_PRINT_ENV]))
+	if (o->argv0 && (g->own[OWN_CHECK] || g->own[OWN_DNS_CHECK] || g->own[OWN_PRINT_ENV]))
 		return wrong("--argv0 is the name of a PROGRAM, and none is run here");
 	o->with_server = g->own[OWN_WITH_SERVER];
 	o->isolate = g->own[OWN_ISOLATE];

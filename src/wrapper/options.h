@@ -12,7 +12,7 @@ enum {
 	EXIT_NOT_FOUND = 127,  /* PROGRAM was not found */
 };
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT_ENV, MODE_CLOSED };
+enum mode { MODE_RUN, MODE_CHECK, MODE_DNS_CHECK, MODE_PRINT_ENV, MODE_CLOSED };
 
 struct options {
 	enum mode mode;
@@ -20,9 +20,10 @@ struct options {
 	bool for_fish;                    /* MODE_PRINT_ENV: fish's language, not sh's */
 	const char *key_value[KEY_COUNT]; /* by option, else NULL */
 	char *proxy_copy;                 /* what the proxy's of them points at */
-	char **program;                   /* PROGRAM and its arguments, NULL-terminated; or empty */
-	char *argv0;                      /* what PROGRAM is to find as its own name, or NULL */
-	const char *destination;          /* MODE_CHECK: HOST:PORT, or NULL */
+	/* PROGRAM and its arguments, NULL-terminated; or empty. MODE_DNS_CHECK: the names */
+	char **program;
+	char *argv0;             /* what PROGRAM is to find as its own name, or NULL */
+	const char *destination; /* MODE_CHECK: HOST:PORT, or NULL */
 };
 
 /*

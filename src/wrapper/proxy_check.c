@@ -179,6 +179,9 @@ static void tell_route(const struct check *ck)
 		row("note", NO_TIME, "programs reach %s past the proxy: NO_PROXY has %s",
 		    ENDPOINT_TEXT(&ck->dsts[0]),
 		    rules_format(&ck->cfg->no_proxy, r.rule, rule, sizeof(rule)));
+	else if (r.kind == ROUTE_ANSWER)
+		row("note", NO_TIME, "programs that ask %s are answered here: it is %s",
+		    ENDPOINT_TEXT(&ck->dsts[0]), r.why);
 	else
 		row("note", NO_TIME,
 		    r.kind == ROUTE_DIRECT ? "programs reach %s past the proxy: %s"

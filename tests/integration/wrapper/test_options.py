@@ -80,6 +80,7 @@ class Complaints(wrapper.Case):
             ("all_proxy", "socks5://h:0"),
             ("SOCKSIFY_NO_PROXY", "a:b:c/d"),
             ("SOCKSIFY_LOOPBACK", "perhaps"),
+            ("SOCKSIFY_DNS", "direct"),
             ("SOCKSIFY_TIMEOUT", "1e3"),
             ("SOCKSIFY_LOG", "loud"),
             ("SOCKSIFY_LOG_FILE", "/no/such/folder/file"),
@@ -100,7 +101,8 @@ class Complaints(wrapper.Case):
                      ["--print-env", "--check"], ["--check", "--closed"],
                      ["--with-server", "--check"], ["--with-server", "--print-env"],
                      ["--with-server", "-x", "h", "true"], ["-v", "-q", "true"],
-                     ["--argv0", "x", "--check"]):
+                     ["--dns-check", "--check", "a"], ["--with-server", "--dns-check", "a"],
+                     ["--argv0", "x", "--dns-check", "a"], ["--argv0", "x", "--check"]):
             with self.subTest(args):
                 if args == ["true", "-q"]:
                     self.assertEqual(socksify(*args).returncode, 0)
@@ -110,6 +112,7 @@ class Complaints(wrapper.Case):
     def test_no_program_and_unknown_options(self):
         self.fails(socksify(), 125, "PROGRAM")
         self.fails(socksify("--closed"), 125, "PROGRAM")
+        self.fails(socksify("--dns-check"), 125, "NAME")
         self.fails(socksify("--no-such-option"), 125, "--no-such-option")
         self.fails(socksify("-Z"), 125, "Z")
         self.fails(socksify("--timeout"), 125, "--timeout")
