@@ -70,6 +70,12 @@ tsocks tsocks
 proxychains4 proxychains4
 connect-proxy connect-proxy
 aria2 aria2c
+bind9-dnsutils dig
+bind9-host host
+iputils-ping ping
+busybox-static busybox
+musl-tools musl-gcc
+chromium chromium
 '
 # What some of the stories' own programs are built with: wanted in the same way, before a build is configured.
 LOOP_NEEDS='

@@ -146,6 +146,9 @@ def dns_answer(query):
         if kind == (28 if family == socket.AF_INET6 else 1):
             data = socket.inet_pton(family, text)
             answers.append(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data)) + data)
+    if kind == 15 and name in world.NAMES:
+        data = struct.pack("!H", 10) + b"\x04mail\xc0\x0c"
+        answers.append(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data)) + data)
     rcode = 0 if name in world.NAMES else 3
     return (
         query[:2]
@@ -162,6 +165,20 @@ def serve_dns(sock):
             sock.sendto(dns_answer(query), peer)
         except (IndexError, struct.error, OSError):
             pass
+
+
+def dns_conversation(conn):
+    with conn, conn.makefile("rb") as asked:
+        conn.settimeout(20)
+        while len(size := asked.read(2)) == 2:
+            answer = dns_answer(asked.read(int.from_bytes(size, "big")))
+            conn.sendall(len(answer).to_bytes(2, "big") + answer)
+
+
+def serve_dns_tcp(listener):
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=dns_conversation, args=(conn,), daemon=True).start()
 
 
 def main():
@@ -183,6 +200,7 @@ def main():
     dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns.bind((world.NAMESERVER, 53))
     jobs.append((serve_dns, (dns,)))
+    jobs.append((serve_dns_tcp, (socket.create_server((world.NAMESERVER, 53), backlog=128),)))
     for target, args in jobs:
         threading.Thread(target=target, args=args, daemon=True).start()
     print("ready", flush=True)
