@@ -1,6 +1,6 @@
 /*
- * mail DOMAIN: where is its mail to be brought, as a mail server asks: MX by res_search(), and where
- * there is none the address of the domain itself, by res_nquery() and by getaddrinfo().
+ * mail DOMAIN: where is its mail to be brought, as a mail server asks: MX by res_search(), and
+ * where there is none the address of the domain itself, by res_nquery() and by getaddrinfo().
  */
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
