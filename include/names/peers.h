@@ -16,6 +16,7 @@
 
 struct peer {
 	sa_family_t shown_family; /* 0, or what the program takes the socket's family for */
+	uint8_t refused;          /* not 0: nothing may be sent there */
 	socklen_t len;            /* of addr: a sockaddr_in's or a sockaddr_in6's */
 	struct sockaddr_in6 addr; /* AF_INET too */
 };

@@ -114,6 +114,21 @@ static bool stamp_equal(const struct stamp *a, const struct stamp *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* Whom libc asks where nobody is named (resolv.conf(5)). */
+static const uint8_t this_machine[4] = { 127, 0, 0, 1 };
+
+/* 0.0.0.0 and :: are this machine, for whoever connects there. */
+static void specify(struct endpoint *ep)
+{
+	if (!endpoint_is_unspecified(ep))
+		return;
+	memset(ep->ip, 0, sizeof(ep->ip));
+	if (ep->kind == ENDPOINT_IPV4)
+		memcpy(ep->ip, this_machine, sizeof(this_machine));
+	else
+		ep->ip[15] = 1;
+}
+
 /* @len octets are whole lines. */
 static void take_lines(struct snapshot *s, const char *text, size_t len)
 {
@@ -127,6 +142,7 @@ static void take_lines(struct snapshot *s, const char *text, size_t len)
 		if (resolvconf_parse(at, (size_t)(stop - at), &ep, 1) == 0)
 			continue;
 		endpoint_unmap(&ep);
+		specify(&ep);
 		s->servers[s->n].is_ipv6 = ep.kind == ENDPOINT_IPV6;
 		s->servers[s->n].scope = ep.scope;
 		memcpy(s->servers[s->n++].ip, ep.ip, sizeof(ep.ip));
@@ -254,9 +270,6 @@ static bool is_stub(const struct endpoint *ep)
 	return is_ipv4(ep, stub) || is_ipv4(ep, proxy_stub);
 }
 
-/* Whom libc asks where nobody is named (resolv.conf(5)). */
-static const uint8_t this_machine[4] = { 127, 0, 0, 1 };
-
 bool nameservers_has(const struct endpoint *ep)
 {
 	struct endpoint asked;
@@ -267,6 +280,7 @@ bool nameservers_has(const struct endpoint *ep)
 		return false;
 	asked = *ep;
 	endpoint_unmap(&asked);
+	specify(&asked);
 	if (is_stub(&asked))
 		return true;
 	current(&s, &missing);

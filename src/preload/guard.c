@@ -39,7 +39,7 @@ static void leave_to_parent(bool whole)
 		struct fd_entry *e = fds_find(fd);
 
 		atomic_store_explicit(&e->job, NULL, memory_order_relaxed);
-		if (whole && fds_has(e, FD_OURS) && ports_have(fd)) {
+		if (whole && fds_has(e, FD_OURS) && port_has(fd)) {
 			keeps = true;
 			continue;
 		}

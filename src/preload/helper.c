@@ -34,10 +34,18 @@ static size_t holds;
 static atomic_int wanted = -1; /* the number that helper_move() wants to be free */
 
 static int *const cores[] = {
-	&helper.worker.epoll_fd,   &helper.worker.event_fd,   &helper.spare_fd,
-	&helper.hole.v4.listen_fd, &helper.hole.v4.refuse_fd, &helper.hole.v6.listen_fd,
-	&helper.hole.v6.refuse_fd, &owner_fds[0],             &owner_fds[1],
-	&owner_fds[2],             &owner_fds[3],
+	&helper.worker.epoll_fd,
+	&helper.worker.event_fd,
+	&helper.spare_fd,
+	&helper.hole.v4.listen_fd,
+	&helper.hole.v4.refuse_fd,
+	&helper.hole.v6.listen_fd,
+	&helper.hole.v6.refuse_fd,
+	&owner_fds[0],
+	&owner_fds[1],
+	&owner_fds[2],
+	&owner_fds[3],
+	&owner_fds[4],
 };
 #define N_CORES (sizeof(cores) / sizeof(cores[0]))
 
@@ -108,7 +116,7 @@ static bool may_end(int64_t since_ms)
 	bool ends;
 
 	lock_take(&g, LOCK_PARKING);
-	ends = holds == 0 && ports_close(since_ms);
+	ends = holds == 0 && port_close_all(since_ms);
 	if (ends) {
 		close_cores();
 		guard_lower();
@@ -149,7 +157,7 @@ static void move_watched(int fd)
 	if (watch)
 		worker_watch_renumber(&helper.worker, watch, high);
 	else
-		ports_renumber(fd, high);
+		port_renumber(fd, high);
 	guard_disclaim(fd);
 	real->close(fd);
 }
@@ -232,22 +240,23 @@ static void *run(void *arg)
 	if (!grown)
 		raise_all();
 	for (;;) {
+		int tend_ms = port_tend(&helper.worker), n;
 		int64_t now;
-		int n;
 
-		ports_tend(&helper.worker);
+		if (tend_ms >= 0 && tend_ms < wait_ms)
+			wait_ms = tend_ms;
 		n = worker_turn(&helper.worker, wait_ms);
 		now = clock_ms();
 		move_wanted();
 		wait_ms = LINGER_MS;
 		if (n < 0) {
-			ports_fail();
+			port_fail();
 			worker_fail(&helper.worker, n);
 		}
 		if (n > 0) {
 			busy_ms = now;
 		} else if (now - busy_ms >= LINGER_MS) {
-			int need_ms = ports_need_ms(now);
+			int need_ms = port_need_ms(now);
 
 			if (need_ms == 0 && may_end(now))
 				return NULL;
@@ -313,7 +322,7 @@ static int start(void)
 			close_cores();
 	}
 	/* A child's ports go on to be its own. */
-	if (err < 0 && !ports_are_open())
+	if (err < 0 && !port_any_open())
 		guard_lower();
 	if (err < 0)
 		return err;
@@ -380,5 +389,5 @@ void helper_in_child(bool kept)
 	for (size_t i = 0; i < N_CORES; i++)
 		*cores[i] = -1;
 	helper.worker.watches = NULL;
-	ports_in_child(kept);
+	port_in_child(kept);
 }

@@ -5,6 +5,7 @@
 #include "attempt.h"
 #include "named.h"
 #include "pointed.h"
+#include "probe.h"
 #include "real.h"
 #include "sockets.h"
 #include "waiting.h"
@@ -45,7 +46,8 @@ static int connect_on_path(int fd, const struct path_socket *sock, const struct 
 	case ROUTE_DIRECT:
 		return connect_direct(fd, sock, &path, sa, len);
 	case ROUTE_REFUSE:
-		return path_refuse(&path);
+		return path.may_probe ? probe_connect(fd, sock, &path, sa, len)
+		                      : path_refuse(&path);
 	case ROUTE_ANSWER:
 		return pointed_connect(fd, sock, &path, sa, len);
 	case ROUTE_PROXY:
@@ -82,6 +84,19 @@ static bool tell_failure(int fd, int family, const struct socket_note *note, int
 	return *err < 0;
 }
 
+/* Of one that was refused before: it stays so where this fails, since the kernel keeps its peer. */
+static int connect_anew(int fd, const struct path_socket *sock, const struct socket_note *note,
+                        const struct sockaddr *sa, socklen_t len)
+{
+	int err;
+
+	sockets_forget(fd);
+	err = connect_inet(fd, sock, sa, len);
+	if (err < 0)
+		sockets_note(fd, note);
+	return err;
+}
+
 /* As connect(2), but for errno: 0 or its negative. */
 static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 {
@@ -104,6 +119,8 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 	if (!sockets_find(fd, &note))
 		return connect_inet(fd, &sock, sa, len);
 	sock.shown_family = note.shown_family;
+	if (note.state == SOCKET_REFUSED)
+		return connect_anew(fd, &sock, &note, sa, len);
 	if (note.state == SOCKET_GIVEN_UP)
 		sockets_forget(fd);
 	if (note.state == SOCKET_FAILED && tell_failure(fd, sock.family, &note, &err))

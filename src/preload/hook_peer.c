@@ -3,6 +3,7 @@
  * port of ours.
  */
 #include "pointed.h"
+#include "probe.h"
 #include "real.h"
 #include "session.h"
 #include "sockets.h"
@@ -27,11 +28,27 @@ static void hand_out(struct sockaddr *sa, socklen_t *len, socklen_t room, const 
  */
 static bool find_note(int fd, const struct sockaddr *seen, socklen_t len, struct socket_note *note)
 {
-	if (!session_may_be_hop(seen, len) && !session_may_be_named(seen, len))
+	if (!session_may_be_hop(seen, len) && !session_may_be_named(seen, len) &&
+	    !probe_may_be(seen, len))
 		return false;
 	if (sockets_find(fd, note))
-		return note->state == SOCKET_CONNECTED;
-	return sockets_inherit(fd, note);
+		return note->state == SOCKET_CONNECTED || probe_is_noted(note, seen, len);
+	if (!sockets_inherit(fd, note))
+		return false;
+	if (note->state == SOCKET_CONNECTED)
+		return true;
+	if (!probe_is_noted(note, seen, len))
+		return false;
+	probe_adopt(fd);
+	return true;
+}
+
+static bool has_port(const struct sockaddr_storage *ss)
+{
+	struct endpoint ep;
+
+	return endpoint_from_sockaddr(&ep, (const struct sockaddr *)ss, sizeof(*ss)) == 0 &&
+	       ep.port != 0;
 }
 
 int hook_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
@@ -39,12 +56,19 @@ int hook_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	socklen_t room = len ? *len : 0, n = sizeof(struct sockaddr_storage);
 	int saved = errno,
 	    r = real->getpeername(fd, sa, len); /* the kernel judges arguments and state */
+	struct socket_note note = { .state = SOCKET_IDLE };
 	struct sockaddr_storage seen;
-	struct socket_note note;
+	bool ours;
 
-	if (r == 0 && real->getpeername(fd, (struct sockaddr *)&seen, &n) == 0 &&
-	    (ports_remote((struct sockaddr *)&seen, n, &note.peer, &note.peer_len) ||
-	     find_note(fd, (struct sockaddr *)&seen, n, &note)))
+	ours = r == 0 && real->getpeername(fd, (struct sockaddr *)&seen, &n) == 0 &&
+	       (ports_remote((struct sockaddr *)&seen, n, &note.peer, &note.peer_len) ||
+	        find_note(fd, (struct sockaddr *)&seen, n, &note));
+	if (ours && note.state == SOCKET_REFUSED && !has_port(&note.peer)) {
+		*len = room;
+		errno = ENOTCONN; /* to the kernel port 0 is nobody */
+		return -1;
+	}
+	if (ours)
 		hand_out(sa, len, room, &note.peer, note.peer_len);
 	if (r == 0)
 		errno = saved;

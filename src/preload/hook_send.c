@@ -3,10 +3,12 @@
  * server goes to the port that stands for it, others that are not direct are refused. MSG_FASTOPEN
  * connects and sends in one call, a door beside connect(): it is made a connect and a send.
  *
- * Without an address it goes to the socket's own peer, whom connect() has judged.
+ * Without an address it goes to the socket's own peer, whom connect() has judged; but for those of
+ * probe.h.
  */
 #include "leash.h"
 #include "pointed.h"
+#include "probe.h"
 #include "real.h"
 
 #include <errno.h>
@@ -84,6 +86,8 @@ static int admit_message(int fd, const struct msghdr *msg, int flags, struct out
 	out->translated = out->plain = false;
 	if (msg->msg_name)
 		err = admit(fd, msg->msg_name, msg->msg_namelen, flags, out);
+	if (err == 0)
+		err = probe_judge_send(fd, msg->msg_name, msg->msg_namelen);
 	if (err < 0 || !ports_are_used())
 		return err;
 	if (!out->translated)
@@ -106,6 +110,10 @@ static void address(struct msghdr *msg, struct outgoing *out)
 
 ssize_t hook_send(int fd, const void *buf, size_t n, int flags)
 {
+	if (probes_are_there() && probe_judge_send(fd, NULL, 0) < 0) {
+		errno = EACCES;
+		return -1;
+	}
 	if (ports_are_used())
 		pointed_wake(fd);
 	return real->send(fd, buf, n, flags);
@@ -119,7 +127,9 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 
 	if (sa)
 		err = admit(fd, sa, len, flags, &out);
-	else if (ports_are_used())
+	if (err == 0)
+		err = probe_judge_send(fd, sa, len);
+	if (err == 0 && !sa && ports_are_used())
 		pointed_wake(fd);
 	errno = err < 0 ? -err : saved;
 	if (err < 0)
@@ -192,7 +202,7 @@ int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 	unsigned done = 0, now;
 	struct chunk c;
 
-	if (!vec || n == 0 || (!ports_are_used() && !has_address(vec, n)))
+	if (!vec || n == 0 || (!ports_are_used() && !probes_are_there() && !has_address(vec, n)))
 		return real->sendmmsg(fd, vec, n, flags & ~MSG_FASTOPEN);
 	do {
 		now = n - done < CHUNK ? n - done : CHUNK;

@@ -1,6 +1,7 @@
 /* Options that would open a door beside connect(), and the one that tells how a connect() ended. */
 #include "leash.h"
 #include "pointed.h"
+#include "probe.h"
 #include "real.h"
 #include "sockets.h"
 #include "waiting.h"
@@ -19,8 +20,12 @@ int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	 */
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) /* the kernel judges fd */
 		return real->getsockopt(fd, level, name, &present, &(socklen_t){ sizeof(present) });
-	/* Not for a socket that is pointed at a port of ours: its packets have one way alone. */
-	if (ports_are_used() && leash_is_cut_by(level, name) && pointed_has(fd))
+	/*
+	 * Not for a socket that is pointed at a port of ours, or at nobody: its packets have one
+	 * way alone.
+	 */
+	if ((ports_are_used() || probes_are_there()) && leash_is_cut_by(level, name) &&
+	    (pointed_has(fd) || probe_has(fd)))
 		return 0;
 	if (waiting_has(fd) && waiting_setsockopt(fd, level, name, val, len, &r))
 		return r;

@@ -1,10 +1,11 @@
 /*
- * How it works: /proc/net/udp and its like list the sockets with their users, a line each. They are
- * opened beforehand, so that the helper takes no number of the program's. A program in which many
- * sockets ask in turn would make them be read for each datagram; who was seen is known for a while.
+ * How it works: the kernel is asked for the socket (diag.h); where it can't say, or knows none,
+ * /proc/net/udp and its like list them with their users, a line each. All are opened beforehand, so
+ * that the helper takes no number of the program's. Who was seen is known for a while.
  */
 #include "owner.h"
 
+#include "diag.h"
 #include "guard.h"
 #include "helper.h"
 #include "real.h"
@@ -19,11 +20,11 @@
 #define KNOWN_MS  2000
 #define FIELD_UID 7
 
-enum { UDP, UDP6, TCP, TCP6 };
+enum { UDP, UDP6, TCP, TCP6, DIAG };
 
-int owner_fds[OWNER_FDS] = { -1, -1, -1, -1 };
+int owner_fds[OWNER_FDS] = { -1, -1, -1, -1, -1 };
 
-static const char *const paths[OWNER_FDS] = {
+static const char *const paths[DIAG] = {
 	[UDP] = "/proc/thread-self/net/udp",
 	[UDP6] = "/proc/thread-self/net/udp6",
 	[TCP] = "/proc/thread-self/net/tcp",
@@ -42,16 +43,21 @@ static int first_of(int type)
 	return type == SOCK_STREAM ? TCP : UDP;
 }
 
+static void keep(int i, int fd)
+{
+	if (fd < 0)
+		return;
+	owner_fds[i] = helper_raise(fd);
+	guard_claim(owner_fds[i], NULL);
+}
+
 void owner_open(int type)
 {
-	for (int i = first_of(type); i < first_of(type) + 2; i++) {
-		int fd = owner_fds[i] < 0 ? open(paths[i], O_RDONLY | O_CLOEXEC) : -1;
-
-		if (fd < 0)
-			continue;
-		owner_fds[i] = helper_raise(fd);
-		guard_claim(owner_fds[i], NULL);
-	}
+	for (int i = first_of(type); i < first_of(type) + 2; i++)
+		if (owner_fds[i] < 0)
+			keep(i, open(paths[i], O_RDONLY | O_CLOEXEC));
+	if (owner_fds[DIAG] < 0)
+		keep(DIAG, diag_open());
 }
 
 void owner_close(void)
@@ -198,7 +204,7 @@ static bool read_table(struct search *s, int fd)
 }
 
 /* IPv4 is asked from sockets of either family. */
-static bool ask_kernel(const struct asker *a, struct search *s)
+static bool read_tables(const struct asker *a, struct search *s)
 {
 	int first = first_of(a->port->type);
 	bool whole = true;
@@ -209,6 +215,18 @@ static bool ask_kernel(const struct asker *a, struct search *s)
 	if (!s->ours)
 		whole = read_table(s, owner_fds[first + 1]) && whole;
 	return s->ours || (!whole && !s->found);
+}
+
+static bool ask_kernel(const struct asker *a, struct search *s)
+{
+	uid_t user;
+
+	if (owner_fds[DIAG] < 0 ||
+	    diag_find_user(owner_fds[DIAG], s->stream, &s->from, &s->to, &user) < 0)
+		return read_tables(a, s);
+	s->found = true;
+	s->ours = is_our_user(user, a->port);
+	return s->ours;
 }
 
 static bool find_known(const struct endpoint *at, bool *ours)
@@ -247,6 +265,7 @@ bool owner_may_ask(const struct asker *a)
 	if (real->getsockname(a->port->watch.fd, (struct sockaddr *)&own, &len) < 0 ||
 	    endpoint_from_sockaddr(&s.to, (struct sockaddr *)&own, len) < 0)
 		return false;
+	endpoint_unmap(&s.to);
 	ours = ask_kernel(a, &s);
 	/* One that was not found may be closed already, and its port another one's at once. */
 	if (!s.stream && s.found)

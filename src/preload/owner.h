@@ -4,9 +4,9 @@
 
 #include "asker.h"
 
-#define OWNER_FDS 4
+#define OWNER_FDS 5
 
-/* The kernel's tables of sockets, read again and again; -1 where one is not open. */
+/* The kernel's tables of sockets, and a way to ask it; -1 where one is not open. */
 extern int owner_fds[OWNER_FDS];
 
 /*

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TOLD_SLOTS 256 /* refused destinations that are remembered; more are told again */
+#define TOLD_SLOTS  256 /* refused destinations that are remembered; more are told again */
+#define NO_PASSWORD "the proxy's password can't be read"
 
 int path_option(int fd, int level, int name, int otherwise)
 {
@@ -142,14 +143,27 @@ static void find_route(struct path *p, const struct config *cfg, const struct pa
 		judge_answer(p, cfg, sock);
 }
 
-/* Only TCP has a way through the proxy, and an address of its own for a name that goes direct. */
-static void judge_misfit(struct path *p)
+static bool is_multicast(const struct endpoint *ep)
 {
+	return (ep->kind == ENDPOINT_IPV4 && ep->ip[0] >> 4 == 14) ||
+	       (ep->kind == ENDPOINT_IPV6 && ep->ip[0] == 0xff);
+}
+
+/* Only TCP has a way through the proxy, and an address of its own for a name that goes direct. */
+static void judge_misfit(struct path *p, const struct path_socket *sock)
+{
+	if (p->route.kind == ROUTE_PROXY && session_login() < 0) {
+		refuse(p, -EACCES, NO_PASSWORD);
+		return;
+	}
 	if (p->route.kind == ROUTE_PROXY)
 		refuse(p, -EACCES, "only TCP has a way through the proxy");
 	else if (p->route.kind == ROUTE_DIRECT && p->route.dst.kind == ENDPOINT_NAME)
 		refuse(p, -EACCES,
 		       "a rule with a port sends this name direct, and only TCP can follow it");
+	else
+		return;
+	p->may_probe = path_is_udp(sock) && !is_multicast(&p->route.dst);
 }
 
 bool path_find(struct path *p, const struct path_socket *sock, const struct sockaddr *sa,
@@ -158,7 +172,7 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 	const struct config *cfg = session_config();
 	struct endpoint dst;
 
-	p->unresolved = false;
+	p->unresolved = p->may_probe = false;
 	if (decode(&dst, sock, sa, len) < 0)
 		return false;
 	/*
@@ -167,7 +181,7 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 	 */
 	find_route(p, cfg, sock, &dst, false);
 	if (!path_is_tcp(sock))
-		judge_misfit(p);
+		judge_misfit(p, sock);
 	else if (p->route.kind == ROUTE_PROXY && session_is_resolving())
 		refuse(p, -EACCES, "it was asked for to find the proxy itself");
 	else if (p->route.kind == ROUTE_PROXY && p->n_hops == 0 && !session_hops_known())
@@ -175,7 +189,7 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 	if (p->route.kind == ROUTE_PROXY && cfg->proxy.addr.kind == ENDPOINT_NAME && may_wait)
 		find_route(p, cfg, sock, &dst, true);
 	if (p->route.kind == ROUTE_PROXY && session_login() < 0)
-		refuse(p, -EACCES, "the proxy's password can't be read");
+		refuse(p, -EACCES, NO_PASSWORD);
 	return true;
 }
 

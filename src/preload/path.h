@@ -26,7 +26,8 @@ struct path {
 	struct route route;
 	struct endpoint hops[DIAL_HOPS_MAX]; /* the proxy's addresses */
 	size_t n_hops;                       /* 0: its name has none */
-	bool unresolved;                     /* or has not been asked for: @may_wait said no */
+	bool may_probe;  /* ROUTE_REFUSE: UDP may be told where it would send from; probe.h */
+	bool unresolved; /* or has not been asked for: @may_wait said no */
 };
 
 /*

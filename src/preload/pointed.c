@@ -7,25 +7,13 @@
 #include "pointed.h"
 
 #include "leash.h"
-#include "page.h"
-#include "port.h"
 #include "real.h"
+#include "source.h"
 
 #include <errno.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
-
-#define DISCARD_PORT 9 /* RFC 863 */
-
-union address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_storage ss;
-};
 
 static int find_port(int fd, const struct path_socket *sock, const struct path *path,
                      struct sockaddr_storage *to, socklen_t *len)
@@ -46,64 +34,6 @@ static int put_on_leash(int fd, const struct path_socket *sock, struct path *pat
 	return path_refuse(path);
 }
 
-static void copy_device(int from, int to)
-{
-	char device[IFNAMSIZ];
-	socklen_t len = sizeof(device);
-
-	if (real->getsockopt(from, SOL_SOCKET, SO_BINDTODEVICE, device, &len) == 0 && len > 0)
-		real->setsockopt(to, SOL_SOCKET, SO_BINDTODEVICE, device, len);
-}
-
-/*
- * The address that @fd would send to @sa from, by another socket that is connected there: no packet
- * is sent for it. Returns 0 or a negative errno.
- */
-static int find_source(int fd, const struct path_socket *sock, const struct sockaddr *sa,
-                       socklen_t len, union address *out)
-{
-	int probe = real->socket(sock->family, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
-
-	if (probe < 0)
-		return -errno;
-	copy_device(fd, probe);
-	if (real->connect(probe, sa, len) < 0 ||
-	    real->getsockname(probe, &out->sa, &(socklen_t){ sizeof(*out) }) < 0)
-		err = -errno;
-	real->close(probe);
-	return err;
-}
-
-/* A scope would bind it to its device. */
-static bool has_scope(const union address *a)
-{
-	return a->sa.sa_family == AF_INET6 && a->in6.sin6_scope_id != 0;
-}
-
-static bool has_address(int fd)
-{
-	union address own;
-	struct endpoint ep;
-	socklen_t len = sizeof(own);
-
-	return real->getsockname(fd, &own.sa, &len) == 0 &&
-	       endpoint_from_sockaddr(&ep, &own.sa, len) == 0 && !endpoint_is_unspecified(&ep);
-}
-
-/*
- * To whom connects to an address of this machine, the kernel gives that very address. What another
- * thread would send now arrives at this machine's discard port.
- */
-static bool take_source(int fd, union address *source)
-{
-	bool v6 = source->sa.sa_family == AF_INET6;
-
-	if (has_scope(source) || has_address(fd))
-		return false;
-	source->in.sin_port = htons(DISCARD_PORT); /* in the same place for IPv6 */
-	return real->connect(fd, &source->sa, v6 ? sizeof(source->in6) : sizeof(source->in)) == 0;
-}
-
 int pointed_connect(int fd, const struct path_socket *sock, struct path *path,
                     const struct sockaddr *sa, socklen_t len)
 {
@@ -117,15 +47,15 @@ int pointed_connect(int fd, const struct path_socket *sock, struct path *path,
 	if (err < 0)
 		return err;
 	if (udp)
-		no_source = find_source(fd, sock, sa, len, &source);
+		no_source = source_find(fd, sock, sa, len, &source);
 	if (no_source == -EINVAL || no_source == -EAFNOSUPPORT)
 		return no_source; /* the address itself won't do */
 	if (!in_use)
 		err = put_on_leash(fd, sock, path, true);
 	if (err < 0)
 		return err;
-	if (no_source == 0)
-		took = take_source(fd, &source);
+	if (no_source == 0 && !source_has_scope(&source))
+		took = source_take(fd, &source);
 	if (real->connect(fd, &port.sa, port_len) == 0)
 		return 0;
 	if (took) /* an IPv6 one, and the port is at 127.0.0.1 */
@@ -156,13 +86,11 @@ bool pointed_has(int fd)
 	return has;
 }
 
-/* What the socket is pointed at is open, or there is nobody to wake for it. */
 void pointed_wake(int fd)
 {
 	int saved = errno;
 
-	if (atomic_load_explicit(&page_get()->running, memory_order_relaxed) || !ports_are_open() ||
-	    !pointed_has(fd))
+	if (!ports_may_wake() || !pointed_has(fd))
 		return;
 	ports_wake();
 	errno = saved;

@@ -27,7 +27,7 @@ bool pointed_has(int fd);
 
 /*
  * Right before a send without an address: ports_wake(), where the socket is connected to one and
- * that may be needed. Costs no system call while the helper runs, or while no port is open.
+ * that may be needed. Costs no system call but in a forked child.
  */
 void pointed_wake(int fd);
 

@@ -62,7 +62,7 @@ static void close_socket(int fd)
 
 static void end(struct conn *c)
 {
-	worker_watch_remove(ports_worker, &c->watch);
+	worker_watch_remove(port_worker, &c->watch);
 	close_socket(c->watch.fd);
 	c->watch.fd = -1;
 	c->used = false;
@@ -167,8 +167,8 @@ static bool flush(struct conn *c)
 /* False: there is nothing now, or c->ended says that nothing comes. */
 static bool fill(struct conn *c, bool *broken)
 {
-	ssize_t n = real->recv(c->watch.fd, c->bufs->in + c->in_len, sizeof(c->bufs->in) - c->in_len,
-	                       MSG_DONTWAIT);
+	ssize_t n = real->recv(c->watch.fd, c->bufs->in + c->in_len,
+	                       sizeof(c->bufs->in) - c->in_len, MSG_DONTWAIT);
 
 	*broken = n < 0 && errno != EAGAIN && errno != EINTR;
 	c->ended = n == 0;
@@ -196,7 +196,7 @@ static void go_on(struct conn *c)
 	if (broken || (c->ended && !c->asking && c->out_len == 0))
 		end(c);
 	else
-		worker_watch_change(ports_worker, &c->watch,
+		worker_watch_change(port_worker, &c->watch,
 		                    c->out_len > 0 ? EPOLLOUT
 		                    : c->asking    ? 0
 		                                   : EPOLLIN,
@@ -208,7 +208,7 @@ static void ready(struct worker_watch *watch, uint32_t events)
 	struct conn *c = (struct conn *)watch;
 
 	if (events == 0 && c->asking)
-		worker_watch_change(ports_worker, watch, watch->events, clock_ms() + IDLE_MS);
+		worker_watch_change(port_worker, watch, watch->events, clock_ms() + IDLE_MS);
 	else if (events == 0 || (events & (EPOLLERR | EPOLLHUP)))
 		end(c);
 	else
@@ -276,7 +276,7 @@ static void begin(struct port *port, int fd, const struct asker *from)
 	c->port = port;
 	c->in_len = c->out_pos = c->out_len = 0;
 	c->asking = c->ended = false;
-	if (worker_watch_add(ports_worker, &c->watch) < 0) {
+	if (worker_watch_add(port_worker, &c->watch) < 0) {
 		close_socket(fd);
 		return;
 	}
@@ -309,7 +309,7 @@ void port_tcp_ready(struct worker_watch *watch, uint32_t events)
 	struct asker from = { .port = port };
 
 	if (events == 0)
-		worker_watch_change(ports_worker, watch, EPOLLIN, DEADLINE_NEVER);
+		worker_watch_change(port_worker, watch, EPOLLIN, DEADLINE_NEVER);
 	for (int i = 0; i < AT_ONCE; i++) {
 		int fd = accept_one(port, &from);
 
@@ -318,7 +318,7 @@ void port_tcp_ready(struct worker_watch *watch, uint32_t events)
 		} else if (fd == -EAGAIN) {
 			return;
 		} else if (fd != -EINTR && fd != -ECONNABORTED) {
-			worker_watch_change(ports_worker, watch, 0, clock_ms() + BACK_OFF_MS);
+			worker_watch_change(port_worker, watch, 0, clock_ms() + BACK_OFF_MS);
 			return;
 		}
 	}

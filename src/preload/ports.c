@@ -1,19 +1,11 @@
 /*
- * How it works: the table's entries are written under the lock, and read without it: "where" holds
- * the port, and what it stands for may be read between two looks at it. The sockets are opened by
- * the thread that needs one and served by the helper (port_udp.c, port_tcp.c), which closes them
- * once no socket of the program is connected to one, and nobody was pointed there for a while. Who
- * is pointed there says so before he looks whether the port is open; the helper marks it closed
- * before it looks whether anybody said so: one of them sees the other.
- *
- * A closed entry stays known for a minute: what was received from it may be read late. When it is
- * opened again it takes its former number, if nobody else has it.
- *
- * A forked child shares the sockets with its parent: who of the two reads a question answers it.
+ * How it works: the table's entries (port.h) are written under the lock, and read without it:
+ * "where" holds the port, and what it stands for may be read between two looks at it. A closed entry
+ * stays known for a minute: what was received from it may be read late. When it is opened again it
+ * takes its former number, if nobody else has it.
  */
 #include "ports.h"
 
-#include "fds.h"
 #include "guard.h"
 #include "helper.h"
 #include "lock.h"
@@ -22,7 +14,6 @@
 #include "port.h"
 #include "port_tcp.h"
 #include "port_udp.h"
-#include "questions.h"
 #include "real.h"
 #include "session.h"
 
@@ -35,20 +26,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PORTS_MAX    64 /* name servers, by kind and user: resolv.conf has 16 at most */
-#define KEEP_MS      3000
-#define LOOK_MS      60000 /* between two looks at the program's sockets */
 #define REMEMBER_MS  60000
 #define BACKLOG      64
 #define NUMBER_TRIES 8 /* for one that no other entry has */
-
-/* In "where", which is 0 where the entry was never used. */
-#define WHERE_NUMBER UINT64_C(0xffff)
-#define WHERE_V6     UINT64_C(0x10000) /* at ::1, else at 127.0.0.1 */
-#define WHERE_PLACE  (WHERE_NUMBER | WHERE_V6)
-#define WHERE_OPEN   UINT64_C(0x20000)
-#define WHERE_STREAM UINT64_C(0x40000)
-#define WHERE_UID(w) ((uid_t)((w) >> 32))
 
 /* What is looked for in it. */
 struct key {
@@ -57,12 +37,7 @@ struct key {
 	bool stream;
 };
 
-atomic_bool ports_any;
-struct worker *ports_worker;
-
-static struct port ports[PORTS_MAX];
-static atomic_bool stirred; /* one is open that is not watched yet */
-static int64_t look_ms;     /* the helper's: when to look at the program's sockets again */
+atomic_bool ports_any, ports_left;
 
 static void key_init(struct key *k, const struct endpoint *remote, int type)
 {
@@ -76,7 +51,8 @@ static void key_init(struct key *k, const struct endpoint *remote, int type)
 
 static bool key_fits(const struct key *k, const struct port *p, uint64_t where)
 {
-	return where != 0 && WHERE_UID(where) == k->uid && !(where & WHERE_STREAM) == !k->stream &&
+	return where != 0 && !(where & WHERE_LEFT) && WHERE_UID(where) == k->uid &&
+	       !(where & WHERE_STREAM) == !k->stream &&
 	       atomic_load_explicit(&p->ip[0], memory_order_relaxed) == k->ip[0] &&
 	       atomic_load_explicit(&p->ip[1], memory_order_relaxed) == k->ip[1] &&
 	       atomic_load_explicit(&p->rest, memory_order_relaxed) == k->rest;
@@ -90,11 +66,10 @@ static bool key_is_ipv6(const struct key *k)
 /* Without the lock. Returns "where", or 0. */
 static uint64_t find_served(const struct key *k, bool v6only)
 {
-	if (!ports_are_used() ||
-	    !atomic_load_explicit(&page_get()->running, memory_order_acquire))
+	if (!ports_are_used() || !atomic_load_explicit(&page_get()->running, memory_order_acquire))
 		return 0;
-	for (size_t i = 0; i < PORTS_MAX; i++) {
-		struct port *p = &ports[i];
+	for (size_t i = 0; i < PORT_MAX; i++) {
+		struct port *p = &port_all[i];
 		uint64_t where = atomic_load(&p->where);
 
 		if (!(where & WHERE_OPEN) || !key_fits(k, p, where) ||
@@ -113,8 +88,8 @@ static struct port *choose_entry(const struct key *k, bool v6only)
 	struct port *best = NULL;
 	int64_t best_ms = 0;
 
-	for (size_t i = 0; i < PORTS_MAX; i++) {
-		struct port *p = &ports[i];
+	for (size_t i = 0; i < PORT_MAX; i++) {
+		struct port *p = &port_all[i];
 		uint64_t where = atomic_load(&p->where);
 		int64_t ms = where ? atomic_load(&p->closed_ms) : 0;
 
@@ -144,10 +119,10 @@ static void set_loopback(struct sockaddr_storage *ss, socklen_t *len, int family
 /* Another entry's, of another kind it may be: addresses are told apart by the number alone. */
 static bool is_taken(const struct port *p, uint64_t place)
 {
-	for (size_t i = 0; i < PORTS_MAX; i++) {
-		uint64_t where = atomic_load(&ports[i].where);
+	for (size_t i = 0; i < PORT_MAX; i++) {
+		uint64_t where = atomic_load(&port_all[i].where);
 
-		if (&ports[i] != p && where != 0 && (where & WHERE_PLACE) == place)
+		if (&port_all[i] != p && where != 0 && (where & WHERE_PLACE) == place)
 			return true;
 	}
 	return false;
@@ -229,11 +204,12 @@ static int open_port(struct port *p, const struct key *k, const struct endpoint 
 	p->type = type;
 	p->uid = k->uid;
 	p->watched = false;
+	p->served = port_make_shared();
 	atomic_store(&p->ip[0], k->ip[0]);
 	atomic_store(&p->ip[1], k->ip[1]);
 	atomic_store(&p->rest, k->rest);
-	atomic_store(&p->where, place | WHERE_OPEN | (k->stream ? WHERE_STREAM : 0) |
-	                                (uint64_t)k->uid << 32);
+	atomic_store(&p->where,
+	             place | WHERE_OPEN | (k->stream ? WHERE_STREAM : 0) | (uint64_t)k->uid << 32);
 	atomic_store(&ports_any, true);
 	return 0;
 }
@@ -250,6 +226,7 @@ static int open_served(const struct key *k, const struct endpoint *remote, int t
 	if (!h)
 		return err;
 	owner_open(type);
+	port_close_left();
 	p = choose_entry(k, v6only);
 	err = p ? 0 : -EMFILE;
 	if (p && !(atomic_load(&p->where) & WHERE_OPEN))
@@ -257,10 +234,8 @@ static int open_served(const struct key *k, const struct endpoint *remote, int t
 	if (err == 0) {
 		*where = atomic_load(&p->where);
 		atomic_store(&p->used_ms, clock_ms());
-		if (!p->watched) {
-			atomic_store(&stirred, true);
-			worker_kick(&h->worker);
-		}
+		if (!p->watched)
+			port_stir(&h->worker);
 	}
 	helper_release();
 	return err;
@@ -320,26 +295,6 @@ int ports_find(const struct endpoint *remote, int type, int family, bool v6only,
 	return 0;
 }
 
-static bool is_open(const struct port *p)
-{
-	return atomic_load(&p->where) & WHERE_OPEN;
-}
-
-/* "where" of a port that has this address; or 0, which none is. */
-static uint64_t place_of(const struct sockaddr *sa, socklen_t len)
-{
-	static const uint8_t v4[4] = { 127, 0, 0, 1 };
-	struct endpoint ep;
-
-	if (endpoint_from_sockaddr(&ep, sa, len) < 0)
-		return 0;
-	endpoint_unmap(&ep);
-	if (ep.kind == ENDPOINT_IPV4)
-		return memcmp(ep.ip, v4, sizeof(v4)) == 0 ? ep.port : 0;
-	return memcmp(ep.ip, &in6addr_loopback, sizeof(in6addr_loopback)) == 0 ? ep.port | WHERE_V6
-	                                                                       : 0;
-}
-
 static bool is_known(const struct port *p, uint64_t where)
 {
 	return (where & WHERE_OPEN) ||
@@ -349,12 +304,12 @@ static bool is_known(const struct port *p, uint64_t where)
 bool ports_remote(const struct sockaddr *sa, socklen_t len, struct sockaddr_storage *out,
                   socklen_t *out_len)
 {
-	uint64_t place = ports_are_used() ? place_of(sa, len) : 0;
+	uint64_t place = ports_are_used() ? port_place(sa, len) : 0;
 
 	if ((place & WHERE_NUMBER) == 0)
 		return false;
-	for (size_t i = 0; i < PORTS_MAX; i++) {
-		struct port *p = &ports[i];
+	for (size_t i = 0; i < PORT_MAX; i++) {
+		struct port *p = &port_all[i];
 		uint64_t where = atomic_load_explicit(&p->where, memory_order_acquire), rest, ip[2];
 		struct endpoint ep;
 
@@ -380,206 +335,10 @@ bool ports_remote(const struct sockaddr *sa, socklen_t len, struct sockaddr_stor
 void ports_wake(void)
 {
 	struct lock_guard g;
-	int saved = errno, err;
+	int saved = errno;
 
-	if (!ports_are_used() ||
-	    atomic_load_explicit(&page_get()->running, memory_order_acquire))
-		return;
 	lock_take(&g, LOCK_PARKING);
-	if (guard_ask() == GUARD_MINE && ports_are_open() && helper_hold(&err)) {
-		for (size_t i = 0; i < PORTS_MAX; i++)
-			if (is_open(&ports[i]))
-				owner_open(ports[i].type);
-		helper_release();
-	}
+	port_wake();
 	lock_release(&g);
 	errno = saved;
-}
-
-/* Is it still the socket that we know? A program may have closed it behind our back. */
-static bool is_intact(const struct port *p)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-
-	return real->getsockname(p->watch.fd, (struct sockaddr *)&ss, &len) == 0 &&
-	       place_of((struct sockaddr *)&ss, len) == (atomic_load(&p->where) & WHERE_PLACE);
-}
-
-/* Under the lock. */
-static void mark_closed(struct port *p)
-{
-	atomic_store(&p->closed_ms, clock_ms());
-	atomic_fetch_and(&p->where, ~WHERE_OPEN);
-}
-
-/* Under the lock, by the helper. */
-static void close_port(struct port *p)
-{
-	mark_closed(p);
-	if (p->watched)
-		worker_watch_remove(ports_worker, &p->watch);
-	guard_disclaim(p->watch.fd);
-	if (is_intact(p))
-		real->close(p->watch.fd);
-	p->watched = false;
-	p->watch.fd = -1;
-}
-
-void ports_tend(struct worker *w)
-{
-	struct lock_guard g;
-
-	ports_worker = w;
-	if (!atomic_exchange(&stirred, false))
-		return;
-	lock_take(&g, LOCK_PARKING);
-	for (size_t i = 0; i < PORTS_MAX; i++) {
-		struct port *p = &ports[i];
-
-		if (!is_open(p) || p->watched)
-			continue;
-		p->watched = is_intact(p) && worker_watch_add(w, &p->watch) == 0;
-		if (!p->watched)
-			close_port(p);
-	}
-	lock_release(&g);
-	look_ms = 0;
-}
-
-/* Is it a socket of the program's that is connected to one? Goes on till one is found. */
-static bool is_elsewhere(int fd, void *arg)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	uint64_t place;
-
-	if (fds_has(fds_find(fd), FD_OURS) ||
-	    real->getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
-		return true;
-	place = place_of((struct sockaddr *)&ss, len);
-	for (size_t i = 0; place && i < PORTS_MAX; i++)
-		if (is_open(&ports[i]) && (atomic_load(&ports[i].where) & WHERE_PLACE) == place)
-			*(bool *)arg = true;
-	return !*(bool *)arg;
-}
-
-/* Where they can't be looked at, one may be. */
-static bool is_any_connected(void)
-{
-	bool found = false;
-
-	return !fds_scan(is_elsewhere, &found) || found;
-}
-
-int ports_need_ms(int64_t now_ms)
-{
-	int64_t used_ms = INT64_MIN;
-
-	for (size_t i = 0; i < PORTS_MAX; i++)
-		if (is_open(&ports[i]) && atomic_load(&ports[i].used_ms) > used_ms)
-			used_ms = atomic_load(&ports[i].used_ms);
-	if (questions_pending() > 0 || port_tcp_connections() > 0)
-		return KEEP_MS;
-	if (used_ms == INT64_MIN)
-		return 0;
-	if (now_ms - used_ms < KEEP_MS)
-		return (int)(KEEP_MS - (now_ms - used_ms));
-	if (now_ms < look_ms)
-		return (int)(look_ms - now_ms);
-	if (!is_any_connected())
-		return 0;
-	look_ms = now_ms + LOOK_MS;
-	return LOOK_MS;
-}
-
-/* Under the lock, all marked as closed: was one of them used meanwhile? Then they are open. */
-static bool reopen_used(const bool *marked, int64_t since_ms)
-{
-	bool used = false;
-
-	for (size_t i = 0; i < PORTS_MAX; i++)
-		used = used || (marked[i] && atomic_load(&ports[i].used_ms) >= since_ms);
-	for (size_t i = 0; used && i < PORTS_MAX; i++)
-		if (marked[i])
-			atomic_fetch_or(&ports[i].where, WHERE_OPEN);
-	return used;
-}
-
-bool ports_close(int64_t since_ms)
-{
-	bool marked[PORTS_MAX];
-
-	for (size_t i = 0; i < PORTS_MAX; i++) {
-		marked[i] = is_open(&ports[i]);
-		if (marked[i])
-			mark_closed(&ports[i]);
-	}
-	if (reopen_used(marked, since_ms))
-		return false;
-	for (size_t i = 0; i < PORTS_MAX; i++)
-		if (marked[i])
-			close_port(&ports[i]);
-	port_tcp_close();
-	questions_close();
-	return true;
-}
-
-void ports_fail(void)
-{
-	struct lock_guard g;
-
-	port_tcp_fail();
-	questions_fail();
-	lock_take(&g, LOCK_PARKING);
-	for (size_t i = 0; i < PORTS_MAX; i++)
-		if (is_open(&ports[i]))
-			close_port(&ports[i]);
-	lock_release(&g);
-}
-
-bool ports_are_open(void)
-{
-	for (size_t i = 0; i < PORTS_MAX; i++)
-		if (is_open(&ports[i]))
-			return true;
-	return false;
-}
-
-static struct port *find_by_number(int fd)
-{
-	for (size_t i = 0; i < PORTS_MAX; i++)
-		if (is_open(&ports[i]) && ports[i].watch.fd == fd)
-			return &ports[i];
-	return NULL;
-}
-
-bool ports_have(int fd)
-{
-	return ports_are_used() && find_by_number(fd);
-}
-
-void ports_renumber(int fd, int to)
-{
-	struct port *p = find_by_number(fd);
-
-	if (p)
-		p->watch.fd = to;
-}
-
-void ports_in_child(bool kept)
-{
-	if (!ports_are_used())
-		return;
-	for (size_t i = 0; i < PORTS_MAX; i++) {
-		ports[i].watched = false;
-		if (kept || !is_open(&ports[i]))
-			continue;
-		mark_closed(&ports[i]);
-		ports[i].watch.fd = -1;
-	}
-	port_tcp_in_child();
-	questions_in_child();
-	look_ms = 0;
-	atomic_store(&stirred, true);
 }

@@ -36,9 +36,17 @@ bool ports_remote(const struct sockaddr *sa, socklen_t len, struct sockaddr_stor
                   socklen_t *out_len);
 
 /*
- * A datagram is about to be sent by a socket that is connected to one of them: sees to it that the
- * helper is there to take it, in a forked child too. Cheap where it is.
+ * In a forked child: a datagram is about to be sent by a socket that was connected to one of its
+ * parent's before, who may be gone. Sees to it that somebody answers.
  */
 void ports_wake(void);
+
+extern atomic_bool ports_left; /* there is, or was, one of its parent's */
+
+/* Is there a reason to call it? One load. */
+static inline bool ports_may_wake(void)
+{
+	return atomic_load_explicit(&ports_left, memory_order_relaxed);
+}
 
 #endif

@@ -24,7 +24,7 @@
 #define AGAIN_MS      2000 /* a datagram is sent once more */
 #define UDP_MS        5000 /* as long as libc's resolver waits */
 #define PATIENCE_MS   10000
-#define ANSWERS_MAX   8    /* that are looked at before others have their turn */
+#define ANSWERS_MAX   8 /* that are looked at before others have their turn */
 
 /* A header and a question: its name, type and class. */
 #define HEAD_MAX (DNS_HEADER_LEN + DNS_WIRE_MAX + 4)
@@ -98,7 +98,7 @@ static void close_socket(int fd)
 static void end(struct question *q)
 {
 	if (q->watch.fd >= 0) {
-		worker_watch_remove(ports_worker, &q->watch);
+		worker_watch_remove(port_worker, &q->watch);
 		close_socket(q->watch.fd);
 	} else {
 		close_socket(q->job.dial.fd);
@@ -176,7 +176,7 @@ static void ready_datagram(struct worker_watch *watch, uint32_t events)
 	}
 	q->again = true;
 	(void)real->send(watch->fd, q->buf + 2, q->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	worker_watch_change(ports_worker, watch, EPOLLIN, q->deadline_ms);
+	worker_watch_change(port_worker, watch, EPOLLIN, q->deadline_ms);
 }
 
 static int begin_datagram(struct question *q)
@@ -197,7 +197,7 @@ static int begin_datagram(struct question *q)
 	    real->send(fd, q->buf + 2, q->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		err = -errno;
 	if (err == 0)
-		err = worker_watch_add(ports_worker, &q->watch);
+		err = worker_watch_add(port_worker, &q->watch);
 	if (err < 0) {
 		close_socket(fd);
 		q->watch.fd = -1;
@@ -213,7 +213,7 @@ static void ready_stream(struct worker_watch *watch, uint32_t events)
 	size_t len;
 
 	if (n == -EINPROGRESS) {
-		worker_watch_change(ports_worker, watch,
+		worker_watch_change(port_worker, watch,
 		                    exchange_events(&q->exchange) == POLLOUT ? EPOLLOUT : EPOLLIN,
 		                    watch->until_ms);
 		return;
@@ -244,7 +244,7 @@ static int begin_exchange(struct question *q)
 		.until_ms = q->job.dial.deadline_ms,
 		.ready = ready_stream,
 	};
-	return worker_watch_add(ports_worker, &q->watch);
+	return worker_watch_add(port_worker, &q->watch);
 }
 
 /* What the proxy said of an address. */
@@ -343,7 +343,7 @@ static void begin_dial(struct question *q)
 	};
 	/* Without a proxy it is the one that is dialled. */
 	q->hops[0] = q->remote;
-	worker_add(ports_worker, &q->job);
+	worker_add(port_worker, &q->job);
 }
 
 /* Does a datagram say again what is being asked? */
@@ -354,8 +354,7 @@ static bool is_repeated(const struct asker *a, const uint8_t *msg, const struct 
 
 		if (q && q->used && q->asker.port == a->port && q->asker.len == a->len &&
 		    memcmp(&q->asker.addr, &a->addr, a->len) == 0 &&
-		    q->response.question.end == r->question.end &&
-		    memcmp(q->head, msg, 2) == 0 &&
+		    q->response.question.end == r->question.end && memcmp(q->head, msg, 2) == 0 &&
 		    memcmp(q->head + DNS_HEADER_LEN, msg + DNS_HEADER_LEN,
 		           r->question.end - DNS_HEADER_LEN) == 0)
 			return true;

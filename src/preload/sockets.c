@@ -6,6 +6,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <names/peers.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -186,10 +187,22 @@ static void note_here(uint64_t cookie, const struct socket_note *note)
 	table_release(&g);
 }
 
+/*
+ * A program may have many of the latter, one for each address that it looks up: they would fill all
+ * the places.
+ */
+static bool is_for_heirs(int fd, enum socket_state st)
+{
+	return st == SOCKET_CONNECTED ||
+	       (st == SOCKET_REFUSED && !(real->fcntl(fd, F_GETFD, 0) & FD_CLOEXEC));
+}
+
 /* The last note holds: one without a peer takes the one before back. */
 static void note_for_heirs(uint64_t cookie, const struct socket_note *note)
 {
-	struct peer p = { .shown_family = (sa_family_t)note->shown_family, .len = note->peer_len };
+	struct peer p = { .shown_family = (sa_family_t)note->shown_family,
+		          .refused = note->state == SOCKET_REFUSED,
+		          .len = note->peer_len };
 	struct table *t = session_names();
 
 	if (!t || p.len > sizeof(p.addr))
@@ -233,7 +246,7 @@ void sockets_note(int fd, const struct socket_note *note)
 	if (!cookie)
 		return;
 	note_here(cookie, note);
-	if (note->state == SOCKET_CONNECTED)
+	if (is_for_heirs(fd, note->state))
 		note_for_heirs(cookie, note);
 }
 
@@ -245,7 +258,7 @@ bool sockets_inherit(int fd, struct socket_note *out)
 
 	if (!t || !peers_find(t, cookie, &p))
 		return false;
-	*out = (struct socket_note){ .state = SOCKET_CONNECTED,
+	*out = (struct socket_note){ .state = p.refused ? SOCKET_REFUSED : SOCKET_CONNECTED,
 		                     .shown_family = p.shown_family,
 		                     .peer_len = p.len };
 	memcpy(&out->peer, &p.addr, p.len);
@@ -275,7 +288,7 @@ bool sockets_find(int fd, struct socket_note *out)
 
 void sockets_forget(int fd)
 {
-	bool was_connected;
+	bool was_noted;
 	struct lock_guard g;
 	struct entry *e;
 	uint64_t cookie;
@@ -287,7 +300,7 @@ void sockets_forget(int fd)
 		return;
 	table_take(&g);
 	e = entry_find(cookie);
-	was_connected = e && e->state == SOCKET_CONNECTED;
+	was_noted = e && is_for_heirs(fd, (enum socket_state)e->state);
 	if (e && e->shown_family) {
 		e->state = SOCKET_IDLE;
 	} else if (e) {
@@ -295,6 +308,6 @@ void sockets_forget(int fd)
 		free(e);
 	}
 	table_release(&g);
-	if (was_connected)
+	if (was_noted)
 		note_for_heirs(cookie, &(struct socket_note){ .state = SOCKET_IDLE });
 }

@@ -19,6 +19,8 @@ enum socket_state {
 	SOCKET_FAILED,
 	/* Not connected: its connect() was interrupted, and nobody could go on with it. */
 	SOCKET_GIVEN_UP,
+	/* UDP: connected to what may not be sent to, which is ->peer; probe.h. */
+	SOCKET_REFUSED,
 };
 
 struct socket_note {
@@ -38,8 +40,8 @@ bool sockets_set_peer(struct socket_note *note, const struct sockaddr *sa);
 uint64_t sockets_cookie(int fd);
 
 /*
- * Remember; a connection also for programs that get the socket by exec. Where memory is short the
- * note is lost, and getpeername() shows the proxy.
+ * Remember; a connection also for programs that get the socket by exec, and so SOCKET_REFUSED where
+ * @fd outlives an exec. Where memory is short the note is lost, and getpeername() shows the proxy.
  */
 void sockets_note(int fd, const struct socket_note *note);
 

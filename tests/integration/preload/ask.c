@@ -113,7 +113,7 @@ void ask_send(int fd, enum send_way way, int n, union address *a, socklen_t len)
 	errno = 7654;
 	switch (way) {
 	case BY_SENDTO:
-		r = sendto(fd, msg, size, 0, &a->sa, a ? len : 0);
+		r = sendto(fd, msg, size, 0, (struct sockaddr *)a, a ? len : 0);
 		break;
 	case BY_SENDMSG:
 		r = sendmsg(fd, &vec.msg_hdr, 0);
@@ -126,7 +126,7 @@ void ask_send(int fd, enum send_way way, int n, union address *a, socklen_t len)
 #ifdef SYS_sendto
 		r = syscall(SYS_sendto, fd, msg, size, 0, a, a ? len : 0);
 #else
-		r = sendto(fd, msg, size, 0, &a->sa, a ? len : 0);
+		r = sendto(fd, msg, size, 0, (struct sockaddr *)a, a ? len : 0);
 #endif
 		break;
 	case BY_SEND:

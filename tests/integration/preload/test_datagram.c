@@ -435,7 +435,7 @@ START_TEST(a_server_that_the_program_names_itself)
 	union address a, have;
 	socklen_t len = ask_at(&own, &a), n = sizeof(have);
 
-	ck_assert_int_eq(ask_join(udp, &own), EACCES);
+	ck_assert_int_eq(ask_join(udp, &own), ask_has_wire() ? 0 : ENETUNREACH);
 	ck_assert_int_eq(sendto(udp, "x", 1, 0, &a.sa, len), -1);
 	ck_assert_int_eq(errno, EACCES);
 	ck_assert_int_eq(ask_join(tcp, &own), 0);
@@ -479,7 +479,8 @@ START_TEST(other_datagrams_are_the_kernels)
 	close(there);
 	here = ask_socket(AF_INET, 0);
 	len = ask_address(&a, AF_INET, "192.0.2.53", 54);
-	ck_assert_int_eq(connect(here, &a.sa, len), -1);
+	ck_assert_int_eq(connect(here, &a.sa, len), 0); /* test_probe.c */
+	ck_assert_int_eq(send(here, "x", 1, 0), -1);
 	ck_assert_int_eq(errno, EACCES);
 	close(here);
 }

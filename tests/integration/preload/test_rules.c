@@ -358,7 +358,7 @@ START_TEST(datagrams_to_a_name_are_refused)
 
 	ck_assert_int_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&sa, sizeof(sa)), -1);
 	ck_assert_int_eq(errno, EACCES);
-	ck_assert_int_eq(join(fd, &sa), EACCES);
+	ck_assert_int_eq(join(fd, &sa), ENETUNREACH); /* there is no way out here */
 	close(fd);
 }
 END_TEST

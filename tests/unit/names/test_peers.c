@@ -14,7 +14,7 @@ static struct peer peer_of(uint32_t n)
 	struct sockaddr_in sa = { .sin_family = AF_INET,
 		                  .sin_port = (in_port_t)n,
 		                  .sin_addr = { n * 2654435761u } };
-	struct peer p = { .len = sizeof(sa), .shown_family = AF_INET };
+	struct peer p = { .len = sizeof(sa), .shown_family = AF_INET, .refused = n % 2 };
 
 	memcpy(&p.addr, &sa, sizeof(sa));
 	return p;
@@ -25,7 +25,7 @@ static bool is_peer_of(const struct peer *p, uint32_t n)
 	struct peer want = peer_of(n);
 
 	return p->len == want.len && p->shown_family == want.shown_family &&
-	       memcmp(&p->addr, &want.addr, want.len) == 0;
+	       p->refused == want.refused && memcmp(&p->addr, &want.addr, want.len) == 0;
 }
 
 /* In no order, and different in either half. */
