@@ -24,8 +24,8 @@ static void set_place(__be32 ip[4], __be16 *port, const struct endpoint *ep)
 }
 
 /*
- * UDP's look-up takes the source for the sender of a packet that the socket would receive; TCP's for
- * the socket's own end.
+ * UDP's look-up takes the source for the sender of a packet that the socket would receive; TCP's
+ * for the socket's own end.
  */
 static int send_request(int fd, bool stream, const struct endpoint *from, const struct endpoint *to)
 {

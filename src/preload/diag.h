@@ -11,8 +11,8 @@ int diag_open(void);
 
 /*
  * The user of the socket at @from that talks to @to, a loopback address (both unmapped): of TCP the
- * connected one, of UDP the one that an answer from @to would reach. Takes microseconds, however many
- * sockets there are; waits for nobody.
+ * connected one, of UDP the one that an answer from @to would reach. Takes microseconds, however
+ * many sockets there are; waits for nobody.
  *
  * Returns 0, or a negative errno: -ENOENT where there is none, or the kernel can't look for it.
  */

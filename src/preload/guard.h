@@ -1,8 +1,8 @@
 /*
  * Descriptors of ours in the program's table, while connects are under way, or ports stand for
- * other addresses: numbered high, and not the program's to close. A forked child has copies of them,
- * which are closed there, but for the ports' own, which it shares with its parent; the child of
- * vfork() is left alone: its table of descriptors is its own, but its memory is its parent's.
+ * other addresses: numbered high, and not the program's to close. A forked child has copies of
+ * them, which are closed there, but for the ports' own, which it shares with its parent; the child
+ * of vfork() is left alone: its table of descriptors is its own, but its memory is its parent's.
  */
 #ifndef PRELOAD_GUARD_H
 #define PRELOAD_GUARD_H

@@ -1,8 +1,8 @@
 /*
- * How it works: a datagram socket is first given the address that it would send to the name server
- * from, then connected to the port: so the kernel itself tells a true getsockname(), and undoes it
- * all with connect(AF_UNSPEC). At no time is the socket connected to anything outside, where
- * another thread's send would go.
+ * How it works: a socket is first given the address that it would send to the name server from, a
+ * datagram one by connect(), a stream one by bind(), then connected to the port: so the kernel
+ * itself tells a true getsockname(), and undoes it with connect(AF_UNSPEC), but for bind(). At no
+ * time is the socket connected to anything outside, where another thread's send would go.
  */
 #include "pointed.h"
 
@@ -34,6 +34,20 @@ static int put_on_leash(int fd, const struct path_socket *sock, struct path *pat
 	return path_refuse(path);
 }
 
+/* Loopback is what the kernel would choose anyway; an IPv6 address can't reach a port at 127.0.0.1. */
+static void bind_at(int fd, const union address *source, const union address *port)
+{
+	struct endpoint from, to;
+
+	if (endpoint_from_sockaddr(&from, &source->sa, sizeof(*source)) < 0 ||
+	    endpoint_from_sockaddr(&to, &port->sa, sizeof(*port)) < 0)
+		return;
+	endpoint_unmap(&from);
+	endpoint_unmap(&to);
+	if (!endpoint_is_loopback(&from) && from.kind == to.kind)
+		source_bind(fd, source);
+}
+
 int pointed_connect(int fd, const struct path_socket *sock, struct path *path,
                     const struct sockaddr *sa, socklen_t len)
 {
@@ -46,7 +60,7 @@ int pointed_connect(int fd, const struct path_socket *sock, struct path *path,
 
 	if (err < 0)
 		return err;
-	if (udp)
+	if (!in_use)
 		no_source = source_find(fd, sock, sa, len, &source);
 	if (no_source == -EINVAL || no_source == -EAFNOSUPPORT)
 		return no_source; /* the address itself won't do */
@@ -54,8 +68,10 @@ int pointed_connect(int fd, const struct path_socket *sock, struct path *path,
 		err = put_on_leash(fd, sock, path, true);
 	if (err < 0)
 		return err;
-	if (no_source == 0 && !source_has_scope(&source))
+	if (no_source == 0 && !source_has_scope(&source) && udp)
 		took = source_take(fd, &source);
+	else if (no_source == 0 && !in_use)
+		bind_at(fd, &source, &port);
 	if (real->connect(fd, &port.sa, port_len) == 0)
 		return 0;
 	if (took) /* an IPv6 one, and the port is at 127.0.0.1 */

@@ -83,3 +83,17 @@ bool source_take(int fd, const union address *source)
 	at.in.sin_port = htons(SOURCE_DISCARD_PORT); /* in the same place for IPv6 */
 	return real->connect(fd, &at.sa, v6 ? sizeof(at.in6) : sizeof(at.in)) == 0;
 }
+
+void source_bind(int fd, const union address *source)
+{
+	bool v6 = source->sa.sa_family == AF_INET6;
+	int late = path_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0);
+	union address at = *source;
+
+	if (source_has_scope(source) || source_is_set(fd))
+		return;
+	at.in.sin_port = 0; /* in the same place for IPv6 */
+	real->setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
+	real->bind(fd, &at.sa, v6 ? sizeof(at.in6) : sizeof(at.in));
+	real->setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof(late));
+}

@@ -2,7 +2,7 @@
 #ifndef TEST_LIBC_H
 #define TEST_LIBC_H
 
-/* Addresses are passed as a union that ISO C does not know (gcc says so of pointers to functions). */
+/* Addresses are passed as a union that ISO C does not know; gcc says so of such pointers. */
 #pragma GCC diagnostic ignored "-Wpedantic"
 
 #include <check.h>

@@ -27,6 +27,26 @@ START_TEST(tcp_is_answered)
 }
 END_TEST
 
+START_TEST(tcp_shows_true_addresses)
+{
+	const struct server *s = &servers[_i];
+	int fd = ask_stream(s->family, 0, 0);
+	union address a, want, own = { 0 };
+	socklen_t want_len = ask_at(s, &want), len = sizeof(a);
+
+	if (fd < 0 || (s == SIXTH && !ask_has_wire()))
+		return;
+	ck_assert_int_eq(ask_join(fd, s), 0);
+	ck_assert_int_eq(getpeername(fd, &a.sa, &len), 0);
+	ck_assert_address(a, len, want, want_len);
+	len = sizeof(own);
+	ck_assert_int_eq(getsockname(fd, &own.sa, &len), 0);
+	want_len = ask_address(&want, s->family, s->own, ntohs(own.in.sin_port));
+	ck_assert_address(own, len, want, want_len);
+	close(fd);
+}
+END_TEST
+
 START_TEST(tcp_that_does_not_block_is_answered)
 {
 	const struct server *s = &servers[_i];
@@ -91,6 +111,7 @@ static Suite *make(void)
 	}
 	tcase_add_checked_fixture(tc, NULL, ask_packets);
 	tcase_add_loop_test(tc, tcp_is_answered, 0, ASK_SERVERS);
+	tcase_add_loop_test(tc, tcp_shows_true_addresses, 0, ASK_SERVERS);
 	tcase_add_loop_test(tc, tcp_that_does_not_block_is_answered, 0, ASK_SERVERS);
 	tcase_add_test(tc, tcp_with_the_question_in_the_syn_is_answered);
 	return s;
