@@ -41,7 +41,7 @@ int helper_raise(int fd);
  */
 void helper_move(int fd);
 
-/* In a forked child, for the guard: there is no thread, and what it had is closed. @kept: port.h. */
+/* In a forked child, for the guard: no thread is there, what it had is closed. @kept: port.h. */
 void helper_in_child(bool kept);
 
 #endif

@@ -34,7 +34,7 @@ static int put_on_leash(int fd, const struct path_socket *sock, struct path *pat
 	return path_refuse(path);
 }
 
-/* Loopback is what the kernel would choose anyway; an IPv6 address can't reach a port at 127.0.0.1. */
+/* Loopback is what the kernel chooses anyway; an IPv6 address can't reach a port at 127.0.0.1. */
 static void bind_at(int fd, const union address *source, const union address *port)
 {
 	struct endpoint from, to;

@@ -32,6 +32,7 @@
 #define LOOK_MS       60000 /* between two looks at the program's sockets at most */
 #define AWAIT_MS      6000  /* for the parent to answer: longer than libc's resolver waits */
 #define LOOK_AGAIN_MS 50    /* whether it does */
+#define BEGIN_MS      1000  /* for the helper of who has opened one to watch it */
 
 struct port port_all[PORT_MAX];
 struct worker *port_worker;
@@ -47,37 +48,52 @@ void port_stir(struct worker *w)
 	worker_kick(w);
 }
 
-/* Zeroed memory that forks share. */
-pthread_mutex_t *port_make_shared(void)
+/* Memory that forks share. */
+struct port_shared *port_make_shared(void)
 {
-	pthread_mutex_t *m = mmap(NULL, sizeof(*m), PROT_READ | PROT_WRITE,
-	                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct port_shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+	                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pthread_mutexattr_t attr;
 
-	if (m == MAP_FAILED)
+	if (s == MAP_FAILED)
 		return NULL;
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(m, &attr);
+	pthread_mutex_init(&s->served, &attr);
 	pthread_mutexattr_destroy(&attr);
-	return m;
+	return s;
+}
+
+/* Does it wait for its own helper to begin? Not for good: a process may end before. */
+static bool is_too_early(const struct port *p)
+{
+	return (atomic_load(&p->where) & WHERE_LEFT) && !atomic_load(&p->shared->begun) &&
+	       clock_ms() - p->left_ms < BEGIN_MS;
 }
 
 /* False where another process's helper answers. */
 static bool take_over(struct port *p)
 {
-	int err = p->served ? pthread_mutex_trylock(p->served) : 0;
+	int err;
 
+	if (!p->shared)
+		return true;
+	if (is_too_early(p))
+		return false;
+	err = pthread_mutex_trylock(&p->shared->served);
 	if (err == EOWNERDEAD)
-		pthread_mutex_consistent(p->served);
-	return err == 0 || err == EOWNERDEAD;
+		pthread_mutex_consistent(&p->shared->served);
+	if (err != 0 && err != EOWNERDEAD)
+		return false;
+	atomic_store(&p->shared->begun, true);
+	return true;
 }
 
 static void hand_over(struct port *p)
 {
-	if (p->served)
-		pthread_mutex_unlock(p->served);
+	if (p->shared)
+		pthread_mutex_unlock(&p->shared->served);
 }
 
 /* "where" of a port that has this address; or 0, which none is. */
@@ -120,9 +136,9 @@ static void close_port(struct port *p)
 		worker_watch_remove(port_worker, &p->watch);
 		hand_over(p);
 	}
-	if (p->served)
-		munmap(p->served, sizeof(*p->served));
-	p->served = NULL;
+	if (p->shared)
+		munmap(p->shared, sizeof(*p->shared));
+	p->shared = NULL;
 	guard_disclaim(p->watch.fd);
 	if (is_intact(p))
 		real->close(p->watch.fd);
@@ -184,7 +200,7 @@ void port_close_left(void)
 /* Is it one of before a fork that may have to be watched? */
 static bool is_left(const struct port *p)
 {
-	return port_is_open(p) && !p->watched && p->type == SOCK_DGRAM && p->served &&
+	return port_is_open(p) && !p->watched && p->type == SOCK_DGRAM && p->shared &&
 	       (atomic_load(&p->where) & WHERE_LEFT);
 }
 
@@ -226,9 +242,16 @@ static void watch(struct port *p, struct worker *w)
 	close_port(p);
 }
 
-/* May who answers there end just now, and leave a datagram? Then nobody else would tell. */
+/*
+ * May who answers there end just now, and leave a datagram? Then nobody else would tell. Or it is
+ * our own, and a child was sooner.
+ */
 static bool is_awaited(const struct port *p)
 {
+	if (!port_is_open(p) || p->watched)
+		return false;
+	if (!(atomic_load(&p->where) & WHERE_LEFT))
+		return true;
 	return is_left(p) && clock_ms() - atomic_load(&p->used_ms) < AWAIT_MS;
 }
 
@@ -365,6 +388,7 @@ void port_in_child(bool kept)
 			continue;
 		if (kept) {
 			atomic_fetch_or(&port_all[i].where, WHERE_LEFT);
+			port_all[i].left_ms = clock_ms();
 			left_unseen = true;
 		} else {
 			mark_closed(&port_all[i]);

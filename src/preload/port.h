@@ -21,14 +21,21 @@
 #define WHERE_LEFT   UINT64_C(0x80000) /* it was open at a fork, and this is the child */
 #define WHERE_UID(w) ((uid_t)((w) >> 32))
 
+/* What a port has in common with its copies in forked children, and in parents. */
+struct port_shared {
+	pthread_mutex_t served; /* whose helper watches it */
+	atomic_bool begun;      /* that of who has opened it has watched it */
+};
+
 struct port {
 	struct worker_watch watch; /* first; fd -1: it is closed */
 	/* Written under the lock while it is closed; the helper's to read while it is open. */
-	struct endpoint remote;  /* what it stands for */
-	int type;                /* SOCK_DGRAM, SOCK_STREAM */
-	uid_t uid;               /* whose it is */
-	bool watched;            /* by the helper of this process, who then holds ->served */
-	pthread_mutex_t *served; /* shared with forked children and parents; may be NULL */
+	struct endpoint remote; /* what it stands for */
+	int type;               /* SOCK_DGRAM, SOCK_STREAM */
+	uid_t uid;              /* whose it is */
+	bool watched;           /* by the helper of this process, who then holds shared->served */
+	int64_t left_ms;        /* when it was left to this process, by a fork */
+	struct port_shared *shared; /* may be NULL */
 	/* For those who take no lock. */
 	_Atomic uint64_t where;
 	_Atomic uint64_t ip[2], rest; /* of ->remote */
@@ -49,8 +56,8 @@ static inline bool port_is_open(const struct port *p)
 /* Number and WHERE_V6 of a port that has this address; or 0, which none has. */
 uint64_t port_place(const struct sockaddr *sa, socklen_t len);
 
-/* For ->served, or NULL. */
-pthread_mutex_t *port_make_shared(void);
+/* For ->shared, or NULL. */
+struct port_shared *port_make_shared(void);
 
 /* Under the lock: one was opened that @w is to watch. */
 void port_stir(struct worker *w);
@@ -65,8 +72,8 @@ void port_close_left(void);
 void port_wake(void);
 
 /*
- * By the helper, before each turn: what was opened meanwhile is watched from now on. Returns for how
- * long it may turn at most, in milliseconds; -1: without limit.
+ * By the helper, before each turn: what was opened meanwhile is watched from now on. Returns for
+ * how long it may turn at most, in milliseconds; -1: without limit.
  */
 int port_tend(struct worker *w);
 

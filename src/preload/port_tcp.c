@@ -177,21 +177,22 @@ static bool fill(struct conn *c, bool *broken)
 	return n > 0;
 }
 
-/* Where it stops, no whole question is left to be taken unless one waits for room or an answer. */
+/*
+ * Where it stops, no whole question is left to be taken unless one waits for room or an answer: of
+ * those that have been read the epoll tells nothing.
+ */
 static void go_on(struct conn *c)
 {
-	bool broken = false, more = true;
+	bool broken = false;
 
-	for (int reads = 0; more && reads < AT_ONCE;) {
-		bool taken = take_questions(c);
-
+	for (int reads = 0; !broken; reads++) {
+		while (take_questions(c) && flush(c) && !c->asking && c->out_len == 0)
+			;
 		broken = !flush(c);
-		if (broken || c->asking || c->out_len > 0)
+		if (broken || c->asking || c->out_len > 0 || c->ended || reads == AT_ONCE)
 			break;
-		if (taken)
-			continue;
-		more = !c->ended && fill(c, &broken);
-		reads++;
+		if (!fill(c, &broken) && !c->ended)
+			break;
 	}
 	if (broken || (c->ended && !c->asking && c->out_len == 0))
 		end(c);

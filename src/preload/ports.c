@@ -1,8 +1,8 @@
 /*
  * How it works: the table's entries (port.h) are written under the lock, and read without it:
- * "where" holds the port, and what it stands for may be read between two looks at it. A closed entry
- * stays known for a minute: what was received from it may be read late. When it is opened again it
- * takes its former number, if nobody else has it.
+ * "where" holds the port, and what it stands for may be read between two looks at it. A closed
+ * entry stays known for a minute: what was received from it may be read late. When it is opened
+ * again it takes its former number, if nobody else has it.
  */
 #include "ports.h"
 
@@ -204,7 +204,7 @@ static int open_port(struct port *p, const struct key *k, const struct endpoint 
 	p->type = type;
 	p->uid = k->uid;
 	p->watched = false;
-	p->served = port_make_shared();
+	p->shared = port_make_shared();
 	atomic_store(&p->ip[0], k->ip[0]);
 	atomic_store(&p->ip[1], k->ip[1]);
 	atomic_store(&p->rest, k->rest);

@@ -20,8 +20,8 @@ static inline bool ports_are_used(void)
 }
 
 /*
- * Where a socket of @type (SOCK_DGRAM, SOCK_STREAM) and @family is to be pointed for @remote, a name
- * server's address: made at first need, the helper running. @v6only: IPV6_V6ONLY is set.
+ * Where a socket of @type (SOCK_DGRAM, SOCK_STREAM) and @family is to be pointed for @remote, a
+ * name server's address: made at first need, the helper running. @v6only: IPV6_V6ONLY is set.
  *
  * Returns 0, or a negative errno, told in the log: nothing may leave for @remote then.
  */

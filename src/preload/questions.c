@@ -326,6 +326,7 @@ static void begin_dial(struct question *q)
 {
 	const struct config *cfg = session_config();
 	int64_t now = clock_ms();
+	int patience = cfg->timeout_ms < PATIENCE_MS ? cfg->timeout_ms : PATIENCE_MS;
 
 	q->job = (struct worker_job){
 		.start = start,
@@ -336,7 +337,7 @@ static void begin_dial(struct question *q)
 			.cmd = q->how == RESPOND_PTR ? SOCKS5_RESOLVE_PTR : SOCKS5_CONNECT,
 			.hops = q->hops,
 			.n_hops = 1,
-			.deadline_ms = now + (cfg->timeout_ms < PATIENCE_MS ? cfg->timeout_ms : PATIENCE_MS),
+			.deadline_ms = now + patience,
 			.fd = -1,
 			.report = { .code = -1, .began_ms = now },
 		},

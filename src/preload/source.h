@@ -38,7 +38,7 @@ bool source_has_scope(const union address *a);
  */
 bool source_take(int fd, const union address *source);
 
-/* The same of a stream socket that is unused: it is bound there, to a port of connect()'s choice. */
+/* The same of an unused stream socket: it is bound there, to a port of connect()'s choice. */
 void source_bind(int fd, const union address *source);
 
 #endif

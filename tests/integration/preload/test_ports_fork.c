@@ -56,12 +56,19 @@ static int ask_all_ways(void *at)
 	return r == 0 && !asking_does(old) ? 4 : r;
 }
 
+/* It has locks of its own, which a thread takes when it begins, and which don't bear a fork. */
+#ifdef __SANITIZE_ADDRESS__
+#define HELPER_MUST_HAVE_BEGUN true
+#else
+#define HELPER_MUST_HAVE_BEGUN false
+#endif
+
 START_TEST(a_child_asks_on)
 {
 	int fd = asking_udp();
 
-	/* _i: the ports are open; or the first look-up is the child's. */
-	if (_i)
+	/* The first question is the child's, whose parent's helper may not have begun yet. */
+	if (_i || HELPER_MUST_HAVE_BEGUN)
 		asking_works(fd);
 	async_in_child(ask_all_ways, &fd);
 	asking_works(fd);
@@ -202,13 +209,13 @@ START_TEST(a_child_may_be_another_user)
 END_TEST
 
 static atomic_bool over;
-static atomic_int failures;
+static atomic_int rounds, failures;
 
 static void *keep_asking(void *at)
 {
 	const int *fds = at;
 
-	while (!over)
+	for (; !over; rounds++)
 		failures += !asking_does(fds[0]) + !asking_does(fds[1]);
 	return NULL;
 }
@@ -221,6 +228,8 @@ START_TEST(a_storm_of_children_harms_nobody)
 
 	over = false;
 	ck_assert_int_eq(pthread_create(&thread, NULL, keep_asking, fds), 0);
+	while (HELPER_MUST_HAVE_BEGUN && rounds == 0)
+		poll(NULL, 0, 1);
 	for (int i = 0; i < STORM; i++) {
 		pid_t pid = fork();
 
@@ -333,6 +342,11 @@ static Suite *make(void)
 
 int main(int argc, char **argv)
 {
+#ifdef __SANITIZE_THREAD__
+	/* To it a child's helper meets what its parent's left in the midst of something. */
+	fprintf(stderr, "the thread sanitizer does not know fork()\n");
+	return 77; /* meson's "skipped" */
+#endif
 	if (!under_is_second_run() && !alone_begin()) {
 		fprintf(stderr, "no namespaces of one's own here\n");
 		return 77; /* meson's "skipped" */
