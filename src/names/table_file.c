@@ -39,6 +39,11 @@
 #define PARTS_MAX 32
 
 _Static_assert(sizeof(struct table_head) == 128, "slots begin in a cache line of their own");
+/* Programs of both classes are of one session, and i386 has 64-bit numbers at multiples of four. */
+_Static_assert(offsetof(struct table_head, seed) == 24 &&
+                       offsetof(struct table_head, given) == 64 &&
+                       offsetof(struct table_record, name) == 13,
+               "the same file for 32 bits as for 64");
 
 /* Octets for each slot's record; names are shorter by far. */
 #define RECORD_MEAN 128

@@ -331,14 +331,14 @@ static int wait_for_one(const struct gaicb *const list[], int n, size_t pending,
 }
 
 /* Rounded up. */
-static int64_t deadline_of(const struct timespec *timeout)
+static int64_t deadline_in(int64_t sec, long nsec)
 {
-	if (!timeout || timeout->tv_sec > INT_MAX)
+	if (sec > INT_MAX)
 		return DEADLINE_NEVER;
-	return clock_ms() + (int64_t)timeout->tv_sec * 1000 + (timeout->tv_nsec + 999999) / 1000000;
+	return clock_ms() + sec * 1000 + (nsec + 999999) / 1000000;
 }
 
-int hook_gai_suspend(const struct gaicb *const list[], int n, const struct timespec *timeout)
+static int suspend(const struct gaicb *const list[], int n, int64_t until_ms)
 {
 	size_t pending = count_pending(list, n);
 	int saved = errno, cancel_state, err;
@@ -346,12 +346,35 @@ int hook_gai_suspend(const struct gaicb *const list[], int n, const struct times
 	if (pending == 0)
 		return EAI_ALLDONE;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	err = wait_for_one(list, n, pending, deadline_of(timeout));
+	err = wait_for_one(list, n, pending, until_ms);
 	pthread_setcancelstate(cancel_state, NULL);
 	errno = saved;
 	if (err == ETIMEDOUT)
 		return EAI_AGAIN;
 	return err == EINTR ? EAI_INTR : 0;
+}
+
+int hook_gai_suspend(const struct gaicb *const list[], int n, const struct timespec *timeout)
+{
+	return suspend(list, n,
+	               timeout ? deadline_in(timeout->tv_sec, timeout->tv_nsec) : DEADLINE_NEVER);
+}
+
+/* A struct timespec of 32-bit programs with 64-bit time, as the kernel's of 64-bit ones. */
+struct timespec_wide {
+	int64_t sec;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	int32_t nsec, unused;
+#else
+	int32_t unused, nsec;
+#endif
+};
+
+int hook___gai_suspend_time64(const struct gaicb *const list[], int n, const void *timeout)
+{
+	const struct timespec_wide *wide = timeout;
+
+	return suspend(list, n, wide ? deadline_in(wide->sec, wide->nsec) : DEADLINE_NEVER);
 }
 
 int hook_gai_cancel(struct gaicb *cb)

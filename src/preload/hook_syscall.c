@@ -137,6 +137,10 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 	case SYS_fcntl:
 		return hook_fcntl((int)a, (int)b, c);
 #endif
+#ifdef SYS_fcntl64
+	case SYS_fcntl64:
+		return hook_fcntl64((int)a, (int)b, c);
+#endif
 #ifdef SYS_io_uring_setup
 	case SYS_io_uring_setup:
 		/* A ring connects, and registers with epolls, past all hooks. */

@@ -51,6 +51,11 @@ static const struct option {
 	{ SOL_SOCKET, SO_SNDBUF, DOUBLED },
 	{ SOL_SOCKET, SO_TIMESTAMP, PLAIN },
 	{ SOL_SOCKET, SO_TIMESTAMPNS, PLAIN },
+#if __SIZEOF_LONG__ == 4
+	/* Of 64-bit time. SO_TIMESTAMPING_NEW reads the same whichever of the two was set. */
+	{ SOL_SOCKET, SO_TIMESTAMP_NEW, PLAIN },
+	{ SOL_SOCKET, SO_TIMESTAMPNS_NEW, PLAIN },
+#endif
 	{ SOL_SOCKET, SO_TIMESTAMPING, PLAIN },
 	{ SOL_SOCKET, SO_BUSY_POLL, PLAIN },
 	{ SOL_SOCKET, SO_RXQ_OVFL, PLAIN },
