@@ -25,6 +25,7 @@ struct config {
 	bool loopback_too; /* SOCKSIFY_LOOPBACK=proxy: loopback, 0.0.0.0 and :: go there as well */
 	enum exec_policy exec;
 	enum dns_policy dns;
+	bool io_uring; /* SOCKSIFY_IO_URING=allow: rings, which go past the proxy */
 	struct prefix pool_ipv4, pool_ipv6; /* where placeholders are taken from */
 	bool broken;    /* a value is malformed: every connect is refused, ->complaint says why */
 	int timeout_ms; /* for one connect through the proxy */

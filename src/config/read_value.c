@@ -124,6 +124,16 @@ int read_exec(struct reading *r, const char *value)
 	return i < 0 ? i : 0;
 }
 
+int read_io_uring(struct reading *r, const char *value)
+{
+	static const char *const ways[] = { "deny", "allow" };
+	int i = read_word(r, value, WORDS(ways), "there is no such way", "deny or allow");
+
+	if (i >= 0)
+		r->cfg->io_uring = i == 1;
+	return i < 0 ? i : 0;
+}
+
 /* Made absolute now, since the program may change its directory at any time. */
 static int read_path(struct reading *r, const char *value, char *out)
 {

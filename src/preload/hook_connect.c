@@ -97,6 +97,12 @@ static int connect_anew(int fd, const struct path_socket *sock, const struct soc
 	return err;
 }
 
+/* TCP and UDP take no others, and say so. */
+static bool is_ours(const struct sockaddr *sa)
+{
+	return sa->sa_family == AF_INET || sa->sa_family == AF_INET6 || sa->sa_family == AF_UNSPEC;
+}
+
 /* As connect(2), but for errno: 0 or its negative. */
 static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 {
@@ -104,14 +110,18 @@ static int connect_judged(int fd, const struct sockaddr *sa, socklen_t len)
 	struct socket_note note;
 	int err;
 
-	switch (path_judge(fd, sa->sa_family, &sock)) {
+	switch (path_judge(fd, &sock)) {
 	case PATH_KERNEL:
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	case PATH_NOBODY:
-		return -EACCES;
+		if (sa->sa_family == AF_UNSPEC) /* to nobody */
+			return real->connect(fd, sa, len) < 0 ? -errno : 0;
+		return path_refuse_socket(&sock);
 	case PATH_OURS:
 		break;
 	}
+	if (!is_ours(sa))
+		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	if (sa->sa_family == AF_UNSPEC)
 		return dissolve(fd, sa, len);
 	if (waiting_again(fd, &err))
@@ -137,8 +147,7 @@ int hook_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	int saved = errno;
 	int err;
 
-	if (!sa || len < sizeof(sa->sa_family) ||
-	    (sa->sa_family != AF_INET && sa->sa_family != AF_INET6 && sa->sa_family != AF_UNSPEC))
+	if (!sa || len < sizeof(sa->sa_family))
 		return real->connect(fd, sa, len);
 	err = connect_judged(fd, sa, len);
 	errno = err < 0 ? -err : saved;

@@ -54,17 +54,19 @@ static int admit(int fd, const struct sockaddr *sa, socklen_t len, int flags, st
 {
 	struct path_socket sock;
 
-	if (len < sizeof(sa->sa_family) ||
-	    (sa->sa_family != AF_INET && sa->sa_family != AF_INET6 && sa->sa_family != AF_UNSPEC))
+	/* Whatever its family says: a packet socket doesn't look at that. */
+	if (len < sizeof(sa->sa_family))
 		return 0;
-	switch (path_judge(fd, sa->sa_family, &sock)) {
+	switch (path_judge(fd, &sock)) {
 	case PATH_KERNEL:
 		return 0;
 	case PATH_NOBODY:
-		return -EACCES;
+		return path_refuse_socket(&sock);
 	case PATH_OURS:
 		break;
 	}
+	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6 && sa->sa_family != AF_UNSPEC)
+		return 0;
 	if (!path_is_tcp(&sock))
 		return admit_datagram(fd, &sock, sa, len, out);
 	/* TCP pays no heed to the address but for MSG_FASTOPEN. */

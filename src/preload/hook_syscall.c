@@ -4,6 +4,7 @@
  * allocators call it before start-up is done.
  */
 #include "real.h"
+#include "uring.h"
 
 #include <errno.h>
 #include <linux/net.h>
@@ -21,6 +22,20 @@
 static bool call_socket(long call, const long *a, long *r)
 {
 	switch (call) {
+	case SYS_SOCKET:
+		*r = hook_socket((int)a[0], (int)a[1], (int)a[2]);
+		return true;
+	case SYS_SOCKETPAIR:
+		*r = hook_socketpair((int)a[0], (int)a[1], (int)a[2], (int *)a[3]);
+		return true;
+	case SYS_SETSOCKOPT:
+		*r = hook_setsockopt((int)a[0], (int)a[1], (int)a[2], (const void *)a[3],
+		                     (socklen_t)a[4]);
+		return true;
+	case SYS_GETSOCKOPT:
+		*r = hook_getsockopt((int)a[0], (int)a[1], (int)a[2], (void *)a[3],
+		                     (socklen_t *)a[4]);
+		return true;
 	case SYS_CONNECT:
 		*r = hook_connect((int)a[0], (const struct sockaddr *)a[1], (socklen_t)a[2]);
 		return true;
@@ -62,6 +77,18 @@ static bool call_socket(long call, const long *a, long *r)
 static int socket_call_of(long number)
 {
 	switch (number) {
+#ifdef SYS_socket
+	case SYS_socket:
+		return SYS_SOCKET;
+	case SYS_socketpair:
+		return SYS_SOCKETPAIR;
+#endif
+#ifdef SYS_setsockopt
+	case SYS_setsockopt:
+		return SYS_SETSOCKOPT;
+	case SYS_getsockopt:
+		return SYS_GETSOCKOPT;
+#endif
 #ifdef SYS_connect
 	case SYS_connect:
 		return SYS_CONNECT;
@@ -143,7 +170,8 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 #endif
 #ifdef SYS_io_uring_setup
 	case SYS_io_uring_setup:
-		/* A ring connects, and registers with epolls, past all hooks. */
+		if (uring_is_allowed())
+			break;
 		errno = ENOSYS;
 		return -1;
 #endif

@@ -1,5 +1,6 @@
 #include "path.h"
 
+#include "kind.h"
 #include "real.h"
 #include "session.h"
 
@@ -44,12 +45,23 @@ static int read_option(int fd, int name, int *value)
 	               : 0;
 }
 
-enum path_judge path_judge(int fd, int family, struct path_socket *out)
+static bool is_local(int family)
+{
+	return family == AF_UNIX || family == AF_NETLINK || family == AF_ALG;
+}
+
+enum path_judge path_judge(int fd, struct path_socket *out)
 {
 	int saved = errno, err;
 
 	out->shown_family = 0;
+	out->family = AF_UNSPEC;
+	out->type = out->protocol = 0;
 	err = read_option(fd, SO_DOMAIN, &out->family);
+	if (err == 0 && is_local(out->family)) {
+		errno = saved;
+		return PATH_KERNEL;
+	}
 	if (err == 0)
 		err = read_option(fd, SO_TYPE, &out->type);
 	if (err == 0)
@@ -57,14 +69,17 @@ enum path_judge path_judge(int fd, int family, struct path_socket *out)
 	errno = saved;
 	if (err == -EBADF || err == -ENOTSOCK)
 		return PATH_KERNEL;
-	if (err < 0)
+	if (err < 0) {
+		out->family = AF_UNSPEC;
 		return PATH_NOBODY;
-	if (out->family == AF_INET || out->family == AF_INET6)
-		return PATH_OURS;
-	if (out->family == AF_UNIX || out->family == AF_NETLINK || out->family == AF_ALG ||
-	    family == AF_UNSPEC)
-		return PATH_KERNEL;
-	return PATH_NOBODY;
+	}
+	return kind_judge(out->family, out->type, out->protocol) == KIND_ADMITTED ? PATH_OURS
+	                                                                          : PATH_NOBODY;
+}
+
+int path_refuse_socket(const struct path_socket *sock)
+{
+	return kind_refuse(sock->family, sock->type, sock->protocol);
 }
 
 bool path_is_tcp(const struct path_socket *sock)

@@ -31,11 +31,13 @@ struct path {
 };
 
 /*
- * @family  of the address that the program gave: AF_INET, AF_INET6 or AF_UNSPEC
- *
- * @out is filled, but for shown_family, where the answer is PATH_OURS.
+ * @out  filled where the answer is PATH_OURS, but for shown_family; and where it is PATH_NOBODY,
+ *       with AF_UNSPEC where the socket can't be asked
  */
-enum path_judge path_judge(int fd, int family, struct path_socket *out);
+enum path_judge path_judge(int fd, struct path_socket *out);
+
+/* Tell of a socket that is PATH_NOBODY's, and return its errno. */
+int path_refuse_socket(const struct path_socket *sock);
 
 /* TCP, or MPTCP, which falls back to it. */
 bool path_is_tcp(const struct path_socket *sock);

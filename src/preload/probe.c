@@ -143,7 +143,7 @@ static int refuse(int fd, const struct socket_note *note)
 	struct path_socket sock;
 	struct path path;
 
-	if (path_judge(fd, peer->sa_family, &sock) == PATH_OURS &&
+	if (path_judge(fd, &sock) == PATH_OURS &&
 	    path_find(&path, &sock, peer, note->peer_len, true) && path.route.kind == ROUTE_REFUSE)
 		return path_refuse(&path);
 	return -EACCES;

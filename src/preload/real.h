@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+struct io_uring;
+struct io_uring_params;
 struct __res_state; /* of <resolv.h>, which on old systems gives libc's functions other names */
 
 struct real {

@@ -85,6 +85,7 @@ class Complaints(wrapper.Case):
             ("SOCKSIFY_LOG", "loud"),
             ("SOCKSIFY_LOG_FILE", "/no/such/folder/file"),
             ("SOCKSIFY_EXEC", "maybe"),
+            ("SOCKSIFY_IO_URING", "maybe"),
             ("SOCKSIFY_POOL", "198.18.0.0/99"),
             ("SOCKSIFY_NAMES", "relative"),
         ):

@@ -188,6 +188,24 @@ START_TEST(words_are_read)
 END_TEST
 
 static const struct {
+	const char *env;
+	bool broken, io_uring;
+} rings[] = {
+	{ "SOCKSIFY_IO_URING=", false, false },
+	{ "SOCKSIFY_IO_URING=deny", false, false },
+	{ "SOCKSIFY_IO_URING=Allow", false, true },
+	{ "SOCKSIFY_IO_URING=1", true, false },
+};
+
+START_TEST(rings_are_denied_unless_allowed)
+{
+	read_env((const char *const[]){ rings[_i].env, NULL });
+	ck_assert_int_eq(cfg.broken, rings[_i].broken);
+	ck_assert_int_eq(cfg.io_uring, rings[_i].io_uring);
+}
+END_TEST
+
+static const struct {
 	const char *value;
 	int v4, v6; /* bits; -1: malformed */
 } pools[] = {
@@ -239,4 +257,5 @@ UNIT_MAIN("config/read_value", { timeout_is_decimal_seconds, ROWS(timeouts) },
           { relative_log_file_is_where_the_program_started, 0 },
           { paths_that_do_not_fit_are_malformed, 0 },
           { first_list_that_is_set_is_taken, ROWS(lists) }, { item_of_a_long_list_is_quoted, 0 },
-          { words_are_read, ROWS(words) }, { pool_is_one_range_of_each_family, ROWS(pools) })
+          { words_are_read, ROWS(words) }, { rings_are_denied_unless_allowed, ROWS(rings) },
+          { pool_is_one_range_of_each_family, ROWS(pools) })
