@@ -69,4 +69,7 @@ bool rules_match_port(const struct rules *r, const struct rule *rule, const char
 /* The rule as a user would write it, for a log or --dns-check. Returns @buf. */
 char *rules_format(const struct rules *r, const struct rule *rule, char *buf, size_t cap);
 
+/* All of them as a list that is read alike; never empty. RULES_LIST_MAX is room enough. */
+char *rules_format_all(const struct rules *r, char *buf, size_t cap);
+
 #endif

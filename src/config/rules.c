@@ -263,3 +263,16 @@ char *rules_format(const struct rules *r, const struct rule *rule, char *buf, si
 	}
 	return buf;
 }
+
+char *rules_format_all(const struct rules *r, char *buf, size_t cap)
+{
+	char item[RULES_ITEM_MAX];
+	size_t len = 0;
+
+	/* What begins with a comma is not empty even where there is no item. */
+	snprintf(buf, cap, ",");
+	for (size_t i = 0; i < r->n && len < cap; i++)
+		len += (size_t)snprintf(buf + len, cap - len, "%s%s", i > 0 ? "," : "",
+		                        rules_format(r, &r->all[i], item, sizeof(item)));
+	return buf;
+}

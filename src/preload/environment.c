@@ -1,5 +1,8 @@
 #include "environment.h"
 
+#include "session.h"
+
+#include <config/inherit.h>
 #include <names/table.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +12,10 @@
 
 #define NAMES_VARIABLE "SOCKSIFY_NAMES="
 
+_Static_assert(KEY_COUNT <= ENVIRONMENT_MAX, "there is room for every variable");
+
 static char entry[sizeof(NAMES_VARIABLE) + PATH_MAX];
+static struct inherit kept;
 
 /*
  * setenv() would allocate, and this runs in the constructor, before an allocator of the program's
@@ -53,4 +59,24 @@ void environment_session(struct config *cfg)
 	memcpy(entry, NAMES_VARIABLE, sizeof(NAMES_VARIABLE) - 1);
 	strcpy(entry + sizeof(NAMES_VARIABLE) - 1, cfg->names_path);
 	environment_set(entry, sizeof(NAMES_VARIABLE) - 1);
+}
+
+void environment_keep(const struct config *cfg)
+{
+	size_t size = inherit_init(&kept, cfg, getenv, NULL, 0);
+	char *room;
+
+	if (size == 0)
+		return;
+	room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (room == MAP_FAILED)
+		return;
+	inherit_init(&kept, cfg, getenv, room, size);
+	mprotect(room, size, PROT_READ);
+}
+
+size_t environment_missing(char *const envp[], const char *out[ENVIRONMENT_MAX])
+{
+	session_config();
+	return inherit_missing(&kept, envp, out);
 }

@@ -39,6 +39,7 @@ static void read_config(void)
 {
 	config_read(&config, getenv, LOG_LEVEL_ERROR);
 	environment_session(&config);
+	environment_keep(&config);
 	if (!config.broken)
 		pool_init(&config.pool_ipv4, &config.pool_ipv6);
 	log_init("socksify", config.log, config.log_file[0] ? config.log_file : NULL);

@@ -106,19 +106,6 @@ static void tell(const struct settings *s, const char *line)
 		fprintf(stderr, "socksify: %s\n", line);
 }
 
-/* The items that were understood, as a list. */
-static void format_rules(const struct rules *r, char *buf, size_t cap)
-{
-	char item[ENDPOINT_TEXT_MAX + 8];
-	size_t len = 0;
-
-	/* What begins with a comma is not empty even where no item is left. */
-	snprintf(buf, cap, ",");
-	for (size_t i = 0; i < r->n && len < cap; i++)
-		len += (size_t)snprintf(buf + len, cap - len, "%s%s", i > 0 ? "," : "",
-		                        rules_format(r, &r->all[i], item, sizeof(item)));
-}
-
 /*
  * Make the variable that stands before it say the same without what was odd. The proxy's label has
  * no credentials, and needs none: it is the default's where all_proxy is not it.
@@ -135,7 +122,7 @@ static bool settle(struct settings *s, enum config_key odd)
 		return true;
 	}
 	if ((odd == KEY_NO_PROXY_PLAIN || odd == KEY_NO_PROXY_LOWER) && !s->value[KEY_NO_PROXY]) {
-		format_rules(&s->cfg.no_proxy, s->no_proxy, sizeof(s->no_proxy));
+		rules_format_all(&s->cfg.no_proxy, s->no_proxy, sizeof(s->no_proxy));
 		s->value[KEY_NO_PROXY] = s->no_proxy;
 		return true;
 	}
