@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /*
  * uthash's default for want of memory is exit(), which is not ours to call; its default hash falls
@@ -86,6 +87,19 @@ bool sockets_set_peer(struct socket_note *note, const struct sockaddr *sa)
 	return true;
 }
 
+/*
+ * Emulators of the kernel may have no cookies (qemu's of user mode says EINVAL): the inode then,
+ * which is another socket's only after four thousand million of them.
+ */
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	if (errno == EBADF || errno == ENOTSOCK || fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return 0;
+	return st.st_ino | UINT64_C(1) << 63;
+}
+
 uint64_t sockets_cookie(int fd)
 {
 	uint64_t cookie = 0;
@@ -93,7 +107,7 @@ uint64_t sockets_cookie(int fd)
 
 	if (real->getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &(socklen_t){ sizeof(cookie) }) <
 	    0)
-		cookie = 0;
+		cookie = inode_of(fd);
 	errno = saved;
 	return cookie;
 }
