@@ -82,6 +82,15 @@ LOOP_NEEDS='
 libevent-dev /usr/include/event2/event.h
 libuv1-dev /usr/include/uv.h
 '
+# Compilers for other classes and machines, and who runs the latter: wanted likewise. No gcc-multilib: it and the
+# cross compilers can't be installed beside each other.
+ARCH_NEEDS='
+libc6-dev-i386 /usr/lib32/crt1.o
+lib32gcc-12-dev /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a
+gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+libc6-dev-arm64-cross /usr/aarch64-linux-gnu/include/stdio.h
+qemu-user qemu-aarch64
+'
 CLANG_NEEDS='
 clang clang
 libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan-*.a
@@ -187,7 +196,7 @@ apt_install() (
 		chmod 755 "$bar"
 	fi
 	apt-get -q update
-	apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install "$@" </dev/null
+	apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove install "$@" </dev/null
 )
 
 # quietly COMMAND...: its output only if it fails.
