@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tells the stories: real programs, in a network where anything but the proxy is seen.
 
-Usage: run.py --build DIR [--server FILE] [--filter TEXT]... [STORY...]
+Usage: run.py --build DIR [--server FILE] [--filter TEXT]... [--doors] [STORY...]
 
 Prints a line for each cell and "N passed, N failed[, N skipped]". Exit status 1 if any failed, 77 if this
 machine has no namespaces for us. The world is explained in world.py, the watcher in
@@ -19,11 +19,12 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.join(HERE, "leak")]
 sys.dont_write_bytecode = True
 
 import harness
 import lanes
+import leak
 import servers
 import world
 
@@ -58,6 +59,11 @@ def arguments():
         type=int,
         default=min(4, 2 * len(os.sched_getaffinity(0))),
         help="how many cells to tell at once",
+    )
+    parser.add_argument(
+        "--doors",
+        action="store_true",
+        help="go through the doors of leak/, and tell no story that is not named",
     )
     parser.add_argument("--label", default="", help="stands before each cell's name")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
@@ -170,7 +176,10 @@ def main():
     if not args.inside:
         return outside(args)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    load_stories(args.stories)
+    if args.stories or not args.doors:
+        load_stories(args.stories)
+    if args.doors:
+        harness.stories.extend(leak.stories(args.build))
     return inside(args)
 
 

@@ -3,15 +3,17 @@
 How it works: a packet socket on the client's own end of the link. The kernel hands it each outgoing frame
 within the call that sends it, so once a program has ended, what it sent is already in the queue: taking
 stock needs no waiting. Neighbours are permanent entries and router solicitation is off, so the only frames
-of the kernel's own making are multicast listener reports and, should they happen, ARP and neighbour
-discovery; a leak is always an IP packet besides. A filter in the kernel keeps what goes to the proxies over
+of the kernel's own making are multicast listener reports for groups that it joins itself; those for a
+program's count, and so do ARP and neighbour discovery. A filter in the kernel keeps what goes to the proxies over
 IPv4 out of the queue, which an ordinary user can't make longer; should frames be lost all the same, that is
 reported as a leak.
 """
 
 import ctypes
+import select
 import socket
 import struct
+import time
 
 ETH_P_ALL = 3
 ETH_P_IPV4, ETH_P_IPV6 = 0x0800, 0x86DD
@@ -22,20 +24,30 @@ SO_RCVBUFFORCE = 33
 PACKET_OUTGOING = 4
 TCP, UDP, ICMPV6 = 6, 17, 58
 
-# Multicast listener query, report, done (v1, v2), router and neighbour discovery, redirect.
-ICMPV6_NOISE = {130, 131, 132, 133, 134, 135, 136, 137, 143}
+IGMP = 2
+
+# All nodes, all routers, and of each address the last octets: the kernel's own groups.
+OWN_GROUPS = ("224.0.0.1", "224.0.0.2", "ff02::1", "ff02::2", "ff01::1", "ff01::2", "ff05::2")
+OWN_PREFIX = "ff02::1:ff"
 
 
 class Packet:
     """One frame: who, where to, and for DNS which question."""
 
-    def __init__(self, proto, src, dst, sport=None, dport=None, note=""):
+    def __init__(self, proto, src, dst, sport=None, dport=None, note="", groups=()):
         self.proto, self.src, self.dst = proto, src, dst
         self.sport, self.dport, self.note = sport, dport, note
+        # Of a listener report: those that a program has joined or left.
+        self.groups = groups
 
     def __str__(self):
         port = "" if self.dport is None else f" port {self.dport}"
         return f"{self.proto} {self.src} -> {self.dst}{port}{self.note}"
+
+    @property
+    def flow(self):
+        """Of a stream, or None."""
+        return (self.src, self.sport, self.dst, self.dport) if self.proto == "tcp" else None
 
     @property
     def is_dns(self):
@@ -60,8 +72,6 @@ def parse(frame):
         return parse_ipv4(frame[14:])
     if kind == ETH_P_IPV6 and len(frame) >= 54:
         return parse_ipv6(frame[14:])
-    if kind == 0x0806:
-        return None
     return Packet(f"ethertype {kind:#06x}", "?", "?")
 
 
@@ -71,7 +81,43 @@ def parse_ipv4(data):
     )
     if struct.unpack_from("!H", data, 6)[0] & 0x1FFF:
         return Packet("ipv4 fragment", src, dst)
-    return parse_transport(data[9], src, dst, data[(data[0] & 15) * 4 :])
+    rest = data[(data[0] & 15) * 4 :]
+    if data[9] == IGMP and len(rest) >= 8:
+        return report(src, dst, igmp_groups(rest))
+    return parse_transport(data[9], src, dst, rest)
+
+
+def report(src, dst, groups):
+    """A listener report, or None if the kernel tells of its own groups alone."""
+    programs = [g for g in groups if g not in OWN_GROUPS and not g.startswith(OWN_PREFIX)]
+    if not programs:
+        return None
+    return Packet("listener report", src, dst, note=" of " + ", ".join(programs), groups=programs)
+
+
+def records(data, family, size):
+    """The groups of an IGMPv3 or MLDv2 report, whose heads are alike."""
+    groups, at = [], 8
+    for _ in range(struct.unpack_from("!H", data, 6)[0]):
+        if at + 4 + size > len(data):
+            # Cut by the filter: who knows what else there is.
+            return [*groups, "(more)"]
+        aux, sources = struct.unpack_from("!BH", data, at + 1)
+        groups.append(socket.inet_ntop(family, data[at + 4 : at + 4 + size]))
+        at += 4 + size + sources * size + aux * 4
+    return groups
+
+
+def igmp_groups(data):
+    if data[0] == 0x22:
+        return records(data, socket.AF_INET, 4)
+    return [socket.inet_ntop(socket.AF_INET, data[4:8])]
+
+
+def listener_groups(data):
+    if data[0] == 143:
+        return records(data, socket.AF_INET6, 16)
+    return [socket.inet_ntop(socket.AF_INET6, data[8:24])]
 
 
 def parse_ipv6(data):
@@ -82,8 +128,8 @@ def parse_ipv6(data):
     # Listener reports carry a router alert in a hop-by-hop header.
     if proto == 0 and len(rest) >= 8:
         proto, rest = rest[0], rest[(rest[1] + 1) * 8 :]
-    if proto == ICMPV6 and rest and rest[0] in ICMPV6_NOISE:
-        return None
+    if proto == ICMPV6 and rest and rest[0] in (131, 132, 143):
+        return report(src, dst, listener_groups(rest))
     return parse_transport(proto, src, dst, rest)
 
 
@@ -136,7 +182,7 @@ class Watch:
     """Must be made inside the client's namespace; may be read from anywhere."""
 
     def __init__(self, interface, proxies):
-        self.proxies = set(proxies)
+        self.proxies, self.forgiven = set(proxies), set()
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         try:
             self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
@@ -156,6 +202,19 @@ class Watch:
         self.sock.bind((interface, ETH_P_ALL))
         self.sock.setblocking(False)
 
+    def forgive(self, packets):
+        """What the kernel may still say when their program is long gone: reports, and the ends of streams."""
+        for packet in packets:
+            self.forgiven.update(packet.groups or [packet.flow])
+        self.forgiven.discard(None)
+
+    def wait(self, seconds):
+        """As take(), but until there is a packet."""
+        deadline = time.monotonic() + seconds
+        while not (others := self.take()) and (left := deadline - time.monotonic()) > 0:
+            select.select([self.sock], [], [], left)
+        return others
+
     def take(self):
         """The packets that were sent to elsewhere than a proxy since the last call."""
         others = []
@@ -167,7 +226,7 @@ class Watch:
             if addr[2] != PACKET_OUTGOING:
                 continue
             packet = parse(frame)
-            if packet is None:
+            if packet is None or self.forgiven.issuperset(packet.groups or [packet.flow]):
                 continue
             if packet.proto != "tcp" or (packet.dst, packet.dport) not in self.proxies:
                 others.append(packet)

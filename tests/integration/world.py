@@ -74,6 +74,11 @@ def quiet_ipv6():
         sysctl(f"ipv6/conf/{scope}/addr_gen_mode", "1")
         sysctl(f"ipv6/conf/{scope}/disable_ipv6", "0")
     sysctl("ipv4/ping_group_range", "0 65534")
+    # Who is turned away is to hear it at once, however many are.
+    sysctl("ipv4/icmp_ratelimit", "0")
+    sysctl("ipv4/icmp_msgs_per_sec", "100000")
+    sysctl("ipv4/icmp_msgs_burst", "100000")
+    sysctl("ipv6/icmp/ratelimit", "0")
 
 
 class World:

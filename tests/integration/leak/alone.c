@@ -1,0 +1,43 @@
+/*
+ * A program that the library shall not get into: linked statically, or made to gain privileges. Tries
+ * the network as it can; exit status 0 if every try was refused as "--closed" does it, and all else
+ * could work.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool is_closed(int family, int type)
+{
+	struct sockaddr_in web = { .sin_family = AF_INET, .sin_port = htons(80) };
+	int fd = socket(family, type, 0);
+
+	if (fd < 0)
+		return errno == EACCES;
+	web.sin_addr.s_addr = inet_addr("203.0.113.10");
+	connect(fd, (struct sockaddr *)&web, sizeof(web));
+	send(fd, "open", 4, MSG_NOSIGNAL);
+	printf("alone: family %d, type %d is open\n", family, type);
+	close(fd);
+	return false;
+}
+
+int main(void)
+{
+	bool closed = is_closed(AF_INET, SOCK_STREAM);
+
+	closed &= is_closed(AF_INET, SOCK_DGRAM);
+	closed &= is_closed(AF_INET6, SOCK_STREAM);
+#ifdef SYS_io_uring_setup
+	closed &= syscall(SYS_io_uring_setup, 4, NULL) < 0 && errno != EFAULT;
+#endif
+	closed &= socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+	printf("alone: %s\n", closed ? "closed" : "not as it should be");
+	return closed ? 0 : 1;
+}

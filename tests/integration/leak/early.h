@@ -1,0 +1,10 @@
+/* A library whose constructor runs before that of a preloaded one. */
+#ifndef LEAK_EARLY_H
+#define LEAK_EARLY_H
+
+extern int early_tcp, early_udp;
+
+/* What a connect within the constructor said, if the door is the one that asks for it; fetched from there. */
+extern int early_fd, early_res, early_errno;
+
+#endif
