@@ -81,6 +81,7 @@ chromium chromium
 LOOP_NEEDS='
 libevent-dev /usr/include/event2/event.h
 libuv1-dev /usr/include/uv.h
+liburing-dev /usr/include/liburing.h
 '
 # Compilers for other classes and machines, and who runs the latter: wanted likewise. No gcc-multilib: it and the
 # cross compilers can't be installed beside each other.

@@ -1,7 +1,7 @@
 /*
- * A program that the library shall not get into: linked statically, or made to gain privileges. Tries
- * the network as it can; exit status 0 if every try was refused as "--closed" does it, and all else
- * could work.
+ * A program that the library shall not get into: linked statically, or made to gain privileges.
+ * Tries the network as it can; exit status 0 if every try was refused as "--closed" does it, and
+ * all else could work.
  */
 #include <arpa/inet.h>
 #include <errno.h>

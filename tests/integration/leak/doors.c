@@ -1,7 +1,7 @@
 /*
- * doors NAME [ARGS...]: go through one door, and print what it came to. doors --list: what there is.
+ * doors NAME [ARGS...]: go through one door, and print what it came to; doors --list: all of them.
  *
- * Exit status: 0 it is as it should be under the library, 1 it isn't, 77 this machine has no such door.
+ * Exit status: 0 as it should be under the library, 1 it isn't, 77 there is no such door here.
  */
 #include "doors.h"
 

@@ -1,6 +1,6 @@
 /*
- * Doors: ways in which a program could reach the network, one function each. The run of leak.py goes
- * through them with and without the library, while a watcher sees what leaves.
+ * Doors: ways in which a program could reach the network, one function each. leak.py goes through
+ * them with and without the library, while a watcher sees what leaves.
  */
 #ifndef LEAK_DOORS_H
 #define LEAK_DOORS_H
@@ -45,10 +45,11 @@ struct door {
 	enum door_bare bare;
 	int want; /* what it comes to under the library */
 	/*
-	 * What leak.py has to do for it, or NULL. "child": never run by itself, since others start it;
-	 * "group": a multicast group as argument; "inherits": started with sockets, whose numbers are
-	 * the arguments; "receives": the path of a UNIX socket, at which there are some; "set-uid": a
-	 * set-uid program's path; "beyond": past any library, and to be closed instead.
+	 * What leak.py has to do for it, or NULL. "group": the arguments are multicast groups;
+	 * "inherits": it starts with sockets, whose numbers are the arguments; "receives": the
+	 * path of a UNIX socket, at which there are some; "set-uid": the path of a set-uid
+	 * program; "static", "ring", "unnamed": not on every machine; "beyond": past any
+	 * library, so to be closed.
 	 */
 	const char *needs;
 };

@@ -17,7 +17,7 @@
 static struct sockaddr_storage to;
 static socklen_t to_len;
 
-/* Sixteen octets that are an echo request: the kernel fills the check sum in where it must be right. */
+/* Echo requests. The kernel puts the check sum right where it has to be. */
 static const unsigned char echo4[16] = { ICMP_ECHO, 0, 0xf7, 0xff };
 static const unsigned char echo6[16] = { 128 };
 
@@ -202,7 +202,7 @@ static int families(char **args)
 	static const int types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_RDM };
 
 	(void)args;
-	for (int family = 0; family <= AF_LAST; family++) {
+	for (int family = AF_UNSPEC + 1; family <= AF_LAST; family++) {
 		if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG ||
 		    family == AF_INET || family == AF_INET6)
 			continue;

@@ -11,7 +11,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Names that nobody else asks for, so that no cache answers. */
 #define ASKED WEB_NAME
 
 static unsigned char answer[2048];

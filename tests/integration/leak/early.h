@@ -4,7 +4,7 @@
 
 extern int early_tcp, early_udp;
 
-/* What a connect within the constructor said, if the door is the one that asks for it; fetched from there. */
+/* What a connect within the constructor said; for the one door that wants it. */
 extern int early_fd, early_res, early_errno;
 
 #endif
