@@ -39,6 +39,7 @@ struct config {
 	 */
 	char log_file[PATH_MAX];   /* "" is stderr */
 	char names_path[PATH_MAX]; /* "" where the session has no table yet */
+	char audit_path[PATH_MAX]; /* "" where the session is not audited */
 	/* "" or, absolute, whose first line is the password: see config_read_password() */
 	char password_file[PATH_MAX];
 	struct rules no_proxy;

@@ -145,7 +145,8 @@ void config_read(struct config *cfg, char *(*lookup)(const char *name), enum log
 	struct reading r = { .cfg = cfg };
 
 	memset(cfg, 0, offsetof(struct config, log_file));
-	cfg->log_file[0] = cfg->names_path[0] = cfg->password_file[0] = '\0';
+	cfg->log_file[0] = cfg->names_path[0] = cfg->audit_path[0] = '\0';
+	cfg->password_file[0] = '\0';
 	cfg->no_proxy.n = cfg->no_proxy.text_len = 0;
 	cfg->timeout_ms = CONFIG_TIMEOUT_DEFAULT_MS;
 	cfg->log = log_default;

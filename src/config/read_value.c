@@ -164,17 +164,28 @@ int read_password_file(struct reading *r, const char *value)
 	return read_path(r, value, r->cfg->password_file);
 }
 
-int read_names(struct reading *r, const char *value)
+/* What socksify sets, and writes absolute. */
+static int read_own_path(struct reading *r, const char *value, const char *problem, char *out)
 {
 	size_t len = strlen(value);
 
 	if (value[0] != '/' || len >= PATH_MAX)
-		return reading_complain(
-			r, value,
-			&(struct complaint){ 0, "it is no path of a name table",
-		                             "an absolute path, as socksify sets it" });
-	memcpy(r->cfg->names_path, value, len + 1);
+		return reading_complain(r, value,
+		                        &(struct complaint){ 0, problem,
+		                                             "an absolute path, as socksify sets "
+		                                             "it" });
+	memcpy(out, value, len + 1);
 	return 0;
+}
+
+int read_names(struct reading *r, const char *value)
+{
+	return read_own_path(r, value, "it is no path of a name table", r->cfg->names_path);
+}
+
+int read_audit(struct reading *r, const char *value)
+{
+	return read_own_path(r, value, "it is no path of an audit's file", r->cfg->audit_path);
 }
 
 int read_no_proxy(struct reading *r, const char *value)

@@ -42,6 +42,6 @@ void reading_set_password(struct proxy *px, const char *from, size_t len);
 
 /* read_value.c */
 reader read_no_proxy, read_foreign_no_proxy, read_loopback, read_dns, read_timeout, read_log,
-	read_log_file, read_exec, read_io_uring, read_pool, read_names;
+	read_log_file, read_exec, read_io_uring, read_pool, read_names, read_audit;
 
 #endif

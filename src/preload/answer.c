@@ -1,5 +1,6 @@
 #include "answer.h"
 
+#include "audit.h"
 #include "session.h"
 
 #include <arpa/inet.h>
@@ -8,6 +9,7 @@
 #include <names/direct.h>
 #include <names/pool.h>
 #include <names/verdict.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -129,6 +131,19 @@ bool answer_is_libcs(void)
 	return !cfg->broken && !cfg->proxy.names_go_along;
 }
 
+/* libc's resolver is to be asked; of what this machine knows itself it asks nobody. */
+static void audit_asked(const char *name, size_t len, const struct verdict *v)
+{
+	char rule[RULES_ITEM_MAX], why[RULES_ITEM_MAX + 64];
+
+	if (!audit_is_on() || local_find(name, len, AF_UNSPEC, NULL, 0) >= 0)
+		return;
+	if (v->kind == VERDICT_RULE)
+		snprintf(why, sizeof(why), "%s, %s", v->why,
+		         rules_format(&session_config()->no_proxy, v->rule, rule, sizeof(rule)));
+	audit_note(DEED_ASKED, name, v->kind == VERDICT_RULE ? why : v->why);
+}
+
 void answer_find(const char *name, int family, struct answer *out)
 {
 	size_t len = strlen(name);
@@ -141,9 +156,12 @@ void answer_find(const char *name, int family, struct answer *out)
 	out->local = v.kind == VERDICT_LOCAL;
 	switch (v.kind) {
 	case VERDICT_ADDRESS:
+		out->kind = ANSWER_LIBC;
+		break;
 	case VERDICT_SCHEME:
 	case VERDICT_RULE:
 		out->kind = ANSWER_LIBC;
+		audit_asked(name, len, &v);
 		break;
 	case VERDICT_NOBODY:
 		out->kind = ANSWER_NO_NAME;

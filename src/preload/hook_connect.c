@@ -3,6 +3,7 @@
  * state), the path says who goes where, and an attempt brings the socket through the proxy.
  */
 #include "attempt.h"
+#include "audit.h"
 #include "named.h"
 #include "pointed.h"
 #include "probe.h"
@@ -22,6 +23,7 @@ static int connect_direct(int fd, const struct path_socket *sock, const struct p
 	struct sockaddr_storage ss;
 	char rule[PATH_RULE_MAX];
 
+	audit_direct(path);
 	if (path->route.dst.kind == ENDPOINT_NAME)
 		return named_connect(fd, sock, path, sa);
 	if (log_enabled(LOG_LEVEL_DEBUG))

@@ -6,6 +6,7 @@
  * Without an address it goes to the socket's own peer, whom connect() has judged; but for those of
  * probe.h.
  */
+#include "audit.h"
 #include "leash.h"
 #include "pointed.h"
 #include "probe.h"
@@ -35,6 +36,8 @@ static int admit_datagram(int fd, const struct path_socket *sock, const struct s
 		return 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
+		audit_direct(&path);
+		break;
 	case ROUTE_PROXY: /* TCP alone has that */
 		break;
 	case ROUTE_REFUSE:

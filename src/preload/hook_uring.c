@@ -5,6 +5,7 @@
  */
 #include "uring.h"
 
+#include "audit.h"
 #include "real.h"
 #include "session.h"
 
@@ -24,6 +25,7 @@ bool uring_is_allowed(void)
 		log_warn("%s[%d]: a ring of io_uring: what it connects and sends goes past the "
 		         "proxy, as SOCKSIFY_IO_URING=allow says",
 		         program_invocation_short_name, (int)getpid());
+	audit_note(DEED_OPEN, "a ring of io_uring", "SOCKSIFY_IO_URING=allow");
 	return true;
 }
 

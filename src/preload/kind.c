@@ -1,5 +1,6 @@
 #include "kind.h"
 
+#include "audit.h"
 #include "session.h"
 
 #include <base/log.h>
@@ -151,5 +152,6 @@ int kind_refuse(int family, int type, int protocol)
 	if (!is_told(bit))
 		log_warn("%s[%d]: %s is refused: only TCP has a way through the proxy",
 		         program_invocation_short_name, (int)getpid(), name);
+	audit_note(DEED_REFUSED, name, "only TCP has a way through the proxy");
 	return -EACCES;
 }

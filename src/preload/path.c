@@ -1,5 +1,6 @@
 #include "path.h"
 
+#include "audit.h"
 #include "kind.h"
 #include "real.h"
 #include "session.h"
@@ -240,6 +241,7 @@ int path_refuse(const struct path *p)
 	if (atomic_exchange_explicit(&told[h % TOLD_SLOTS], h, memory_order_relaxed) != h)
 		log_warn("%s[%d]: %s refused: %s", program_invocation_short_name, (int)getpid(),
 		         text, p->route.why);
+	audit_note(DEED_REFUSED, text, p->route.why);
 	return p->route.err;
 }
 

@@ -1,5 +1,7 @@
 #include "tell.h"
 
+#include "audit.h"
+
 #include <base/errtext.h>
 #include <base/log.h>
 #include <errno.h>
@@ -25,6 +27,9 @@ static void tell_direct(const struct endpoint *dst, const struct dial *d, int er
 
 void tell_dial(const struct endpoint *dst, const struct dial *d, int err)
 {
+	if (d->proxy)
+		audit_destination(err < 0 ? DEED_FAILED : DEED_PROXIED, dst,
+		                  err < 0 ? err_text(err) : "");
 	if (!d->proxy)
 		tell_direct(dst, d, err);
 	else if (err < 0)

@@ -1,7 +1,8 @@
 /*
  * socksify: put the library and its configuration into the environment, and become PROGRAM. No
- * parent stays, and PROGRAM has no child that it doesn't know.
+ * parent stays, but for --audit, and PROGRAM has no child that it doesn't know.
  */
+#include "audit.h"
 #include "dns_check.h"
 #include "library.h"
 #include "options.h"
@@ -11,12 +12,14 @@
 #include "shell.h"
 #include "target.h"
 
+#include <base/deed.h>
 #include <base/errtext.h>
 #include <errno.h>
 #include <launch/entry.h>
 #include <names/table.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define COLLECT_AGE_S 600 /* unused tables are looked for every ten minutes at most */
 
@@ -59,6 +62,27 @@ static int print_env(struct settings *s, const char *lib, bool for_fish)
 	return EXIT_SOCKSIFY;
 }
 
+/* In the file of the audit that this is part of, of its own or of a session around it. */
+static void note(const struct settings *s, const struct target_plan *plan)
+{
+	static const enum deed_kind kinds[] = {
+		[TARGET_CLOSED] = DEED_CLOSED,
+		[TARGET_OPEN] = DEED_OPEN,
+		[TARGET_REFUSED] = DEED_NOT_RUN,
+	};
+	const char *path = s->value[KEY_AUDIT] ? s->value[KEY_AUDIT] : s->cfg.audit_path;
+	const struct deed deed = {
+		.kind = kinds[plan->way],
+		.pid = (unsigned long)getpid(),
+		.program = "socksify",
+		.subject = plan->path,
+		.why = plan->reason,
+	};
+
+	if (path[0] && plan->reason[0])
+		deed_append(path, &deed);
+}
+
 /* What can go wrong without a server is over before there is one. */
 static int run(struct settings *s, const struct options *o, const char *lib, char **argv)
 {
@@ -67,6 +91,8 @@ static int run(struct settings *s, const struct options *o, const char *lib, cha
 	int status;
 
 	target_prepare(o->program[0], &s->cfg, lib, &plan);
+	if (plan.way != TARGET_PRELOADED)
+		note(s, &plan);
 	if (plan.way == TARGET_REFUSED) {
 		fprintf(stderr, "socksify: %s\n", plan.line);
 		return plan.status;
@@ -93,6 +119,20 @@ static int run(struct settings *s, const struct options *o, const char *lib, cha
 	return target_run(&plan, o->program);
 }
 
+/* In a child of this process, which stays to tell. */
+static int run_audited(struct settings *s, const struct options *o, const char *lib, char **argv)
+{
+	static struct audit audit;
+	int status = audit_fork(&audit, o->program[0], s->cfg.log_file);
+
+	if (status >= 0)
+		return status;
+	s->value[KEY_AUDIT] = audit.path;
+	status = run(s, o, lib, argv);
+	audit_not_run(&audit);
+	return status;
+}
+
 static int do_as_told(const struct options *o, char **argv)
 {
 	static struct settings settings;
@@ -112,6 +152,8 @@ static int do_as_told(const struct options *o, char **argv)
 		status = find_library(lib, sizeof(lib));
 	if (status == 0 && o->mode == MODE_PRINT_ENV)
 		status = print_env(&settings, lib, o->for_fish);
+	else if (status == 0 && o->audit)
+		status = run_audited(&settings, o, lib, argv);
 	else if (status == 0)
 		status = run(&settings, o, lib, argv);
 	settings_fini(&settings);

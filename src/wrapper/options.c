@@ -165,6 +165,7 @@ static int take_own(struct options *o, struct given *g, enum own_option own, cha
 	case OWN_CHECK:
 	case OWN_DNS_CHECK:
 	case OWN_WITH_SERVER:
+	case OWN_AUDIT:
 	case OWN_ISOLATE:
 	case OWN_CLOSED:
 	case OWN_COUNT:
@@ -198,6 +199,9 @@ static int judge_mode(struct options *o, const struct given *g)
 		             "instead of each other; say one");
 	if (n > 0 && o->with_server)
 		return wrong("--with-server is for a PROGRAM that uses the network, which --check, "
+		             "--dns-check, --print-env and --closed don't run");
+	if (n > 0 && o->audit)
+		return wrong("--audit is for a PROGRAM that uses the network, which --check, "
 		             "--dns-check, --print-env and --closed don't run");
 	if (o->with_server && o->key_value[KEY_PROXY])
 		return wrong(
@@ -240,6 +244,7 @@ static int judge(struct options *o, const struct given *g, size_t n_operands)
 		return wrong("--argv0 is the name of a PROGRAM, and none is run here");
 	o->with_server = g->own[OWN_WITH_SERVER];
 	o->isolate = g->own[OWN_ISOLATE];
+	o->audit = g->own[OWN_AUDIT];
 	status = judge_mode(o, g);
 	return status >= 0 ? status : judge_operands(o, n_operands);
 }

@@ -16,7 +16,7 @@ enum mode { MODE_RUN, MODE_CHECK, MODE_DNS_CHECK, MODE_PRINT_ENV, MODE_CLOSED };
 
 struct options {
 	enum mode mode;
-	bool with_server, isolate;
+	bool with_server, isolate, audit;
 	bool for_fish;                    /* MODE_PRINT_ENV: fish's language, not sh's */
 	const char *key_value[KEY_COUNT]; /* by option, else NULL */
 	char *proxy_copy;                 /* what the proxy's of them points at */

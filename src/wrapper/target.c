@@ -218,10 +218,10 @@ static void name_culprit(const char *name, const struct target *t, char *buf, si
 static void decide_unreachable(const char *name, const struct target *t, enum exec_policy policy,
                                struct target_plan *plan)
 {
-	char culprit[TARGET_LINE_MAX / 2], why[TARGET_LINE_MAX * 3 / 8];
+	char culprit[TARGET_LINE_MAX / 2], *why = plan->reason;
 
 	name_culprit(name, t, culprit, sizeof(culprit));
-	explain_reach(t, why, sizeof(why));
+	explain_reach(t, why, sizeof(plan->reason));
 	/*
 	 * Another libc's loader fails for the library, and another class's complains of it; else
 	 * it stays, for the programs that this one starts.
@@ -268,7 +268,7 @@ static void plan_init(struct target_plan *plan)
 	plan->way = TARGET_PRELOADED;
 	plan->status = 0;
 	plan->may_use_shell = plan->must_unpreload = false;
-	plan->entry[0] = plan->line[0] = '\0';
+	plan->entry[0] = plan->reason[0] = plan->line[0] = '\0';
 }
 
 void target_prepare(const char *file, const struct config *cfg, const char *lib,
@@ -292,6 +292,7 @@ void target_prepare(const char *file, const struct config *cfg, const char *lib,
 			decide_unreachable(file, &t, cfg->exec, plan);
 		} else {
 			name_culprit(file, &t, culprit, sizeof(culprit));
+			explain_reach(&t, plan->reason, sizeof(plan->reason));
 			refuse_gain(file, culprit, &t, plan);
 		}
 		break;

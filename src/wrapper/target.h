@@ -7,7 +7,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#define TARGET_LINE_MAX 1024
+#define TARGET_LINE_MAX   1024
+#define TARGET_REASON_MAX 400
 
 enum target_way {
 	TARGET_PRELOADED, /* LD_PRELOAD is to have ->entry */
@@ -24,7 +25,8 @@ struct target_plan {
 	bool must_unpreload; /* it would fail or complain for a library that it can't load */
 	char path[PATH_MAX + NAME_MAX + 2]; /* the file to execute */
 	char entry[PATH_MAX];
-	char line[TARGET_LINE_MAX]; /* for a person, without newline; "" where all is well */
+	char reason[TARGET_REASON_MAX]; /* "is static"; "" where the library is no part of it */
+	char line[TARGET_LINE_MAX];     /* for a person, without newline; "" where all is well */
 };
 
 /*

@@ -88,6 +88,7 @@ class Complaints(wrapper.Case):
             ("SOCKSIFY_IO_URING", "maybe"),
             ("SOCKSIFY_POOL", "198.18.0.0/99"),
             ("SOCKSIFY_NAMES", "relative"),
+            ("SOCKSIFY_AUDIT", "relative"),
         ):
             with self.subTest(variable):
                 self.fails(socksify("true", env={variable: value}), 125,
@@ -101,7 +102,9 @@ class Complaints(wrapper.Case):
         for args in (["true", "-q"], ["--check", "a:1", "b:1"], ["--print-env", "true"],
                      ["--print-env", "--check"], ["--check", "--closed"],
                      ["--with-server", "--check"], ["--with-server", "--print-env"],
-                     ["--with-server", "-x", "h", "true"], ["-v", "-q", "true"],
+                     ["--with-server", "-x", "h", "true"], ["--audit", "--check"],
+                     ["--audit", "--closed", "true"], ["--audit", "--print-env"],
+                     ["--audit", "--dns-check", "a"], ["-v", "-q", "true"],
                      ["--dns-check", "--check", "a"], ["--with-server", "--dns-check", "a"],
                      ["--argv0", "x", "--dns-check", "a"], ["--argv0", "x", "--check"]):
             with self.subTest(args):

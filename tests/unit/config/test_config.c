@@ -10,6 +10,7 @@ START_TEST(nothing_set_gives_the_defaults)
 	ck_assert_int_eq(cfg.log, LOG_LEVEL_WARN);
 	ck_assert_str_eq(cfg.log_file, "");
 	ck_assert_str_eq(cfg.names_path, "");
+	ck_assert_str_eq(cfg.audit_path, "");
 	ck_assert(cfg.proxy.names_go_along);
 }
 END_TEST

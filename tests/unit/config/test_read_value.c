@@ -97,6 +97,10 @@ START_TEST(paths_that_do_not_fit_are_malformed)
 	ck_assert(cfg.broken);
 	read_env((const char *const[]){ "SOCKSIFY_NAMES=/dev/shm/x", NULL });
 	ck_assert_str_eq(cfg.names_path, "/dev/shm/x");
+	read_env((const char *const[]){ "SOCKSIFY_AUDIT=relative", NULL });
+	ck_assert(cfg.broken);
+	read_env((const char *const[]){ "SOCKSIFY_AUDIT=/dev/shm/y", NULL });
+	ck_assert_str_eq(cfg.audit_path, "/dev/shm/y");
 }
 END_TEST
 
