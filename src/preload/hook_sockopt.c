@@ -1,5 +1,7 @@
 /* Options that would open a door beside connect(), and the one that tells how a connect() ended. */
 #include "leash.h"
+#include "membership.h"
+#include "path.h"
 #include "pointed.h"
 #include "probe.h"
 #include "real.h"
@@ -7,12 +9,68 @@
 #include "waiting.h"
 
 #include <errno.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <string.h>
+
+/* RFC 791: loose and strict source routes. */
+static bool has_source_route(const uint8_t *opts, socklen_t len)
+{
+	for (socklen_t i = 0; i < len && opts[i] != IPOPT_EOL;) {
+		if (opts[i] == IPOPT_LSRR || opts[i] == IPOPT_SSRR)
+			return true;
+		if (opts[i] == IPOPT_NOP)
+			i++;
+		else if (i + 1 < len && opts[i + 1] > 1)
+			i += opts[i + 1];
+		else
+			return false; /* malformed */
+	}
+	return false;
+}
+
+/* With one, the segments for the proxy go to a host of the program's choice first. */
+static bool is_source_route(int level, int name, const void *val, socklen_t len)
+{
+	if (level == IPPROTO_IP && name == IP_OPTIONS)
+		return val && has_source_route(val, len);
+	return level == IPPROTO_IPV6 && len > 0 &&
+	       (name == IPV6_RTHDR || name == IPV6_2292RTHDR || name == IPV6_2292PKTOPTIONS);
+}
+
+static bool is_tcp(int fd)
+{
+	struct path_socket sock;
+
+	return path_judge(fd, &sock) == PATH_OURS && path_is_tcp(&sock);
+}
+
+/* It makes an SMC socket of a TCP one. */
+static bool is_smc(int level, int name, const void *val, socklen_t len)
+{
+	return level == IPPROTO_TCP && name == TCP_ULP && val && len >= 3 &&
+	       memcmp(val, "smc", 3) == 0;
+}
+
+/* 0, or a negative errno: it must not be set. */
+static int judge(int fd, int level, int name, const void *val, socklen_t len)
+{
+	if (is_source_route(level, name, val, len) && is_tcp(fd))
+		return -EACCES;
+	if (is_smc(level, name, val, len) && is_tcp(fd))
+		return -ENOENT; /* as where the kernel has none */
+	return membership_judge(fd, level, name, val, len);
+}
 
 int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
-	int present, r;
+	int present, r, err = judge(fd, level, name, val, len);
+
+	if (err < 0) {
+		errno = -err;
+		return -1;
+	}
 
 	/*
 	 * TCP_FASTOPEN_CONNECT puts the SYN off until the first send, which is then our handshake's
