@@ -13,13 +13,14 @@
 struct worker_job;
 
 enum {
-	FD_OURS = 1,     /* not the program's to close: guard.h */
-	FD_PARKED = 2,   /* the program's, waiting for ->job */
-	FD_DUPED = 4,    /* there may be another number of the same socket */
-	FD_CLOSED = 8,   /* it was closed since ->epoll was noted, it seems */
-	FD_MANY = 16,    /* more than one epoll may have it */
-	FD_ARMED = 32,   /* registered while it was parked: has not fired */
-	FD_REFUSED = 64, /* it may be a socket of probe.h */
+	FD_OURS = 1,      /* not the program's to close: guard.h */
+	FD_PARKED = 2,    /* the program's, waiting for ->job */
+	FD_DUPED = 4,     /* there may be another number of the same socket */
+	FD_CLOSED = 8,    /* it was closed since ->epoll was noted, it seems */
+	FD_MANY = 16,     /* more than one epoll may have it */
+	FD_ARMED = 32,    /* registered while it was parked: has not fired */
+	FD_REFUSED = 64,  /* it may be a socket of probe.h */
+	FD_STRANGE = 128, /* or of stranger.h */
 };
 
 #define FD_EPOLL_NONE 0

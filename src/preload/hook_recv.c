@@ -1,6 +1,7 @@
 /* Where a datagram came from: from the name server that was asked, and not from a port of ours. */
 #include "pointed.h"
 #include "real.h"
+#include "stranger.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -17,6 +18,14 @@ static void show(void *name, socklen_t *len, socklen_t room)
 		return;
 	pointed_show(name, len, room);
 	errno = saved;
+}
+
+/* A message, with the descriptors that came along. */
+static void show_message(struct msghdr *msg, socklen_t room)
+{
+	show(msg->msg_name, &msg->msg_namelen, room);
+	if (msg->msg_control && msg->msg_controllen > 0)
+		stranger_seek_message(msg);
 }
 
 ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len)
@@ -46,7 +55,7 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 	ssize_t r = real->recvmsg(fd, msg, flags);
 
 	if (r >= 0)
-		show(msg->msg_name, &msg->msg_namelen, room);
+		show_message(msg, room);
 	return r;
 }
 
@@ -56,7 +65,7 @@ ssize_t hook___recvmsg64(int fd, struct msghdr *msg, int flags)
 	ssize_t r = real->__recvmsg64(fd, msg, flags);
 
 	if (r >= 0)
-		show(msg->msg_name, &msg->msg_namelen, room);
+		show_message(msg, room);
 	return r;
 }
 
@@ -83,7 +92,7 @@ static void read_rooms(struct rooms *rooms, const struct mmsghdr *vec, unsigned 
 static void show_all(const struct rooms *rooms, struct mmsghdr *vec, int got)
 {
 	for (unsigned i = 0; got > 0 && i < (unsigned)got && i < rooms->n; i++)
-		show(vec[i].msg_hdr.msg_name, &vec[i].msg_hdr.msg_namelen, rooms->of[i]);
+		show_message(&vec[i].msg_hdr, rooms->of[i]);
 }
 
 int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)

@@ -4,13 +4,14 @@
  * connects and sends in one call, a door beside connect(): it is made a connect and a send.
  *
  * Without an address it goes to the socket's own peer, whom connect() has judged; but for those of
- * probe.h.
+ * probe.h and stranger.h.
  */
 #include "audit.h"
 #include "leash.h"
 #include "pointed.h"
 #include "probe.h"
 #include "real.h"
+#include "stranger.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,6 +81,16 @@ static int admit(int fd, const struct sockaddr *sa, socklen_t len, int flags, st
 	return hook_connect(fd, sa, len) < 0 ? -errno : 0;
 }
 
+/* To the socket's own peer, where no address counts. */
+static int admit_peer(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	int err = probe_judge_send(fd, sa, len);
+
+	if (err == 0 && (!sa || len < sizeof(sa->sa_family) || sa->sa_family == AF_UNSPEC))
+		err = stranger_judge_send(fd);
+	return err;
+}
+
 /*
  * The same of a message. An IPv6 socket takes an address without a family for none at all: its peer
  * counts then, too.
@@ -92,7 +103,7 @@ static int admit_message(int fd, const struct msghdr *msg, int flags, struct out
 	if (msg->msg_name)
 		err = admit(fd, msg->msg_name, msg->msg_namelen, flags, out);
 	if (err == 0)
-		err = probe_judge_send(fd, msg->msg_name, msg->msg_namelen);
+		err = admit_peer(fd, msg->msg_name, msg->msg_namelen);
 	if (err < 0 || !ports_are_used())
 		return err;
 	if (!out->translated)
@@ -115,7 +126,7 @@ static void address(struct msghdr *msg, struct outgoing *out)
 
 ssize_t hook_send(int fd, const void *buf, size_t n, int flags)
 {
-	if (probes_are_there() && probe_judge_send(fd, NULL, 0) < 0) {
+	if (admit_peer(fd, NULL, 0) < 0) {
 		errno = EACCES;
 		return -1;
 	}
@@ -133,7 +144,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 	if (sa)
 		err = admit(fd, sa, len, flags, &out);
 	if (err == 0)
-		err = probe_judge_send(fd, sa, len);
+		err = admit_peer(fd, sa, len);
 	if (err == 0 && !sa && ports_are_used())
 		pointed_wake(fd);
 	errno = err < 0 ? -err : saved;
@@ -207,7 +218,9 @@ int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 	unsigned done = 0, now;
 	struct chunk c;
 
-	if (!vec || n == 0 || (!ports_are_used() && !probes_are_there() && !has_address(vec, n)))
+	if (!vec || n == 0 ||
+	    (!ports_are_used() && !probes_are_there() && !strangers_are_there() &&
+	     !has_address(vec, n)))
 		return real->sendmmsg(fd, vec, n, flags & ~MSG_FASTOPEN);
 	do {
 		now = n - done < CHUNK ? n - done : CHUNK;

@@ -1,0 +1,111 @@
+#include "stranger.h"
+
+#include "fds.h"
+#include "path.h"
+#include "real.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define INHERITED_MAX 64 /* descriptors that are looked at: inherited ones have low numbers */
+
+atomic_bool strangers_sought, strangers_any;
+
+/* By its peer: where that is this machine, nothing leaves. */
+static bool has_forbidden_peer(int fd, const struct path_socket *sock, struct path *path)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint ep;
+
+	if (path_is_tcp(sock) || real->getpeername(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss, len) < 0)
+		return false;
+	endpoint_unmap(&ep);
+	if (endpoint_is_loopback(&ep))
+		return false;
+	return path_find(path, sock, (struct sockaddr *)&ss, len, false) &&
+	       path->route.kind != ROUTE_DIRECT;
+}
+
+static void seek_one(int fd)
+{
+	struct path_socket sock;
+	struct fd_entry *e;
+	struct path path;
+
+	switch (path_judge(fd, &sock)) {
+	case PATH_KERNEL:
+		return;
+	case PATH_OURS:
+		if (!has_forbidden_peer(fd, &sock, &path))
+			return;
+		break;
+	case PATH_NOBODY:
+		break;
+	}
+	e = fds_make(fd);
+	if (e)
+		fds_set(e, FD_STRANGE);
+	atomic_store_explicit(&strangers_any, true, memory_order_relaxed);
+}
+
+void stranger_seek(void)
+{
+	int saved = errno;
+
+	for (int fd = 0; fd < INHERITED_MAX; fd++)
+		seek_one(fd);
+	atomic_store_explicit(&strangers_sought, true, memory_order_relaxed);
+	errno = saved;
+}
+
+void stranger_seek_message(const struct msghdr *msg)
+{
+	struct msghdr walk = *msg; /* glibc's macros want it writable, and write nothing */
+	int saved = errno, fd;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(fd) <= c->cmsg_len; at += sizeof(fd)) {
+			memcpy(&fd, (char *)c + at, sizeof(fd));
+			seek_one(fd);
+		}
+	}
+	errno = saved;
+}
+
+static int judge(int fd, struct fd_entry *e)
+{
+	struct path_socket sock;
+	struct path path;
+
+	switch (path_judge(fd, &sock)) {
+	case PATH_KERNEL:
+		break;
+	case PATH_NOBODY:
+		return path_refuse_socket(&sock);
+	case PATH_OURS:
+		if (!has_forbidden_peer(fd, &sock, &path))
+			break;
+		path.route.err =
+			-EACCES; /* a name server, too: the socket is not at a port of ours */
+		return path_refuse(&path);
+	}
+	fds_clear(e, FD_STRANGE); /* its number is another's now, or it was connected anew */
+	return 0;
+}
+
+int stranger_judge(int fd)
+{
+	struct fd_entry *e = fds_find(fd);
+	int saved = errno, err;
+
+	if (!fds_has(e, FD_STRANGE | FD_DUPED))
+		return 0;
+	err = judge(fd, e);
+	errno = saved;
+	return err;
+}
