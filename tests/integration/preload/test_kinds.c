@@ -1,4 +1,6 @@
-/* Kinds of sockets: which may be made; and that no spelling of an address is a way past the proxy. */
+/*
+ * Kinds of sockets: which may be made; and that no spelling of an address is a way past the proxy.
+ */
 #include "alone.h"
 #include "under.h"
 
