@@ -169,6 +169,23 @@ class Signals(Case):
         os.kill(program.pid, signal.SIGCONT)
         self.assertEqual(program.wait(wrapper.PATIENCE), 6)
 
+    def test_a_job_stops_and_goes_on_as_one(self):
+        program = self.start("sh", "-c", "echo ready; read x; exit 6",
+                             preexec_fn=lambda: os.setpgid(0, 0))
+        self.assertEqual(program.stdout.readline(), "ready\n")
+        for _ in range(3):
+            os.killpg(program.pid, signal.SIGTSTP)
+            self.assertTrue(os.WIFSTOPPED(os.waitpid(program.pid, os.WUNTRACED)[1]))
+            os.killpg(program.pid, signal.SIGCONT)
+            self.assertTrue(os.WIFCONTINUED(os.waitpid(program.pid, os.WCONTINUED)[1]))
+        program.stdin.close()
+        self.assertEqual(program.wait(wrapper.PATIENCE), 6)
+
+    def test_an_alarm_set_before_is_the_programs(self):
+        program = self.start(PYTHON, "-c", "print('ready'); input()",
+                             preexec_fn=lambda: signal.setitimer(signal.ITIMER_REAL, 0.2))
+        self.assertEqual(program.wait(wrapper.PATIENCE), -signal.SIGALRM)
+
     def test_a_killed_parent_leaves_the_program_alone(self):
         program = self.start("sh", "-c", "echo ready; read x; echo went on")
         self.assertEqual(program.stdout.readline(), "ready\n")
