@@ -2,6 +2,7 @@
  * The rcmd() and rexec() families connect, and ask for names, within libc and past every hook: they
  * are refused. rresvport() only binds, and is left alone. gethostid() asks nobody.
  */
+#include "audit.h"
 #include "real.h"
 
 #include <base/log.h>
@@ -21,6 +22,7 @@ static int refuse(const char *function, const char *host, atomic_bool *told)
 	if (!atomic_exchange(told, true))
 		log_warn("%s[%d]: %s(\"%s\") refused: libc would go past the proxy in it",
 		         program_invocation_short_name, (int)getpid(), function, host ? host : "");
+	audit_note(DEED_REFUSED, function, "libc would go past the proxy in it");
 	errno = EACCES;
 	return -1;
 }
