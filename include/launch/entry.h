@@ -9,6 +9,7 @@
 #define LAUNCH_ENTRY_H
 
 #include <launch/target.h>
+#include <stdbool.h>
 
 /*
  * What $LIB stands for to the glibc loader at @loader (ld.so(8)). There is no call that tells it:
@@ -31,5 +32,11 @@ int entry_dst_lib(const char *loader, char *buf, size_t cap);
  * Returns 0, -ENOENT where no library for the target's class is installed, -ENAMETOOLONG.
  */
 int entry_for(char *buf, size_t cap, const char *lib, const struct target *target);
+
+/*
+ * Is this entry of somebody else's, of @len octets, the absolute path of a library of @target's
+ * class, once its loader has replaced $LIB in it? Other names than $LIB are not looked into: false.
+ */
+bool entry_serves(const char *entry, size_t len, const struct target *target);
 
 #endif

@@ -126,11 +126,18 @@ static bool is_for_both(const char *own, const char *loader, const char *lib, si
 	       is_served(second->path, second->class, second->machine, lib, *prefix, *name);
 }
 
+/* A loader that is run as a command has none: its target's class is its own. */
+static const char *loader_of(const struct target *target)
+{
+	if (target->loader[0])
+		return target->loader;
+	return target->is_native ? elf_own_loader() : NULL;
+}
+
 int entry_for(char *buf, size_t cap, const char *lib, const struct target *target)
 {
 	const char *own = elf_own_loader(), *name;
-	/* A loader that is run as a command has none: its target's class is its own. */
-	const char *loader = target->loader[0] ? target->loader : target->is_native ? own : NULL;
+	const char *loader = loader_of(target);
 	bool with_token = false;
 	int saved = errno, n;
 	size_t prefix;
@@ -148,4 +155,56 @@ int entry_for(char *buf, size_t cap, const char *lib, const struct target *targe
 	else
 		n = snprintf(buf, cap, "%s", lib);
 	return n > 0 && (size_t)n < cap ? 0 : -ENAMETOOLONG;
+}
+
+/* The length of the name that stands for $LIB here: "$LIB" or "${LIB}". */
+static size_t token_len(const char *at, size_t len)
+{
+	if (len >= 6 && memcmp(at, "${LIB}", 6) == 0)
+		return 6;
+	if (len >= 4 && memcmp(at, TOKEN, 4) == 0 && (len == 4 || at[4] == '/'))
+		return 4;
+	return 0;
+}
+
+/* ->class and ->machine of what is not known to be ELF are our own. */
+static bool is_for_target(const char *path, const struct target *target)
+{
+	return target->is_elf ? elf_is_for(path, target->class, target->machine)
+	                      : access(path, R_OK) == 0;
+}
+
+bool entry_serves(const char *entry, size_t len, const struct target *target)
+{
+	const char *loader = loader_of(target);
+	char dst[TARGET_NAME_MAX] = "", path[PATH_MAX];
+	int saved = errno;
+	size_t n = 0;
+	bool serves;
+
+	if (len == 0 || entry[0] != '/')
+		return false;
+	while (len > 0 && n < sizeof(path)) {
+		size_t token = *entry == '$' ? token_len(entry, len) : 0;
+
+		if (token > 0) {
+			if (!dst[0] && (!loader || entry_dst_lib(loader, dst, sizeof(dst)) < 0))
+				break;
+			n += (size_t)snprintf(path + n, sizeof(path) - n, "%s", dst);
+		} else if (*entry == '$') {
+			break;
+		} else {
+			path[n++] = *entry;
+			token = 1;
+		}
+		entry += token;
+		len -= token;
+	}
+	serves = len == 0 && n < sizeof(path);
+	if (serves) {
+		path[n] = '\0';
+		serves = is_for_target(path, target);
+	}
+	errno = saved;
+	return serves;
 }

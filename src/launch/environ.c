@@ -20,7 +20,19 @@ static void sink_put(struct sink *s, const char *from, size_t n)
 			s->buf[s->len] = from[i];
 }
 
-int environ_preload(char *buf, size_t cap, const char *old, const char *lib, size_t *need)
+/* By its last part, of which no other library's name may be the end. */
+static bool is_ours(const char *entry, size_t len)
+{
+	static const char name[] = "libsocksify.so";
+	size_t name_len = sizeof(name) - 1;
+
+	return len >= name_len && memcmp(entry + len - name_len, name, name_len) == 0 &&
+	       (len == name_len || entry[len - name_len - 1] == '/');
+}
+
+int environ_preload(char *buf, size_t cap, const char *old, const char *lib,
+                    bool (*serves)(const char *entry, size_t len, const void *arg), const void *arg,
+                    size_t *need)
 {
 	struct sink out = { buf, cap, 0 };
 	size_t lib_len = strlen(lib);
@@ -32,12 +44,16 @@ int environ_preload(char *buf, size_t cap, const char *old, const char *lib, siz
 		old = "";
 	for (const char *at = old; *(at += strspn(at, SEPARATORS));) {
 		size_t len = strcspn(at, SEPARATORS);
-		bool ours = len == lib_len && memcmp(at, lib, len) == 0;
+		bool same = len == lib_len && memcmp(at, lib, len) == 0;
+		bool ours = same || is_ours(at, len);
 
 		if (!ours || !there) {
 			if (out.len > 0)
 				sink_put(&out, at - 1, 1);
-			sink_put(&out, at, len);
+			if (!ours || same || (serves && serves(at, len, arg)))
+				sink_put(&out, at, len);
+			else
+				sink_put(&out, lib, lib_len);
 		}
 		there = there || ours;
 		at += len;
@@ -55,15 +71,12 @@ int environ_preload(char *buf, size_t cap, const char *old, const char *lib, siz
 
 void environ_unpreload(char *value)
 {
-	static const char name[] = "libsocksify.so";
 	char *out = value;
 
 	for (char *at = value; *(at += strspn(at, SEPARATORS));) {
-		size_t len = strcspn(at, SEPARATORS), name_len = sizeof(name) - 1;
-		bool ours = len >= name_len && memcmp(at + len - name_len, name, name_len) == 0 &&
-		            (len == name_len || at[len - name_len - 1] == '/');
+		size_t len = strcspn(at, SEPARATORS);
 
-		if (!ours) {
+		if (!is_ours(at, len)) {
 			/* A separator stood before each entry but the first. */
 			if (out > value)
 				*out++ = at[-1];

@@ -1,7 +1,7 @@
 /*
  * What becomes of a program that this one starts, by whichever call: the exec family, posix_spawn,
- * system. Its child after vfork may ask: nothing here allocates, takes a lock or leaves a descriptor
- * open. child_plan() needs some 24 KiB of stack besides struct child itself.
+ * system. Its child after vfork may ask: nothing here allocates, takes a lock or leaves a
+ * descriptor open. child_plan() needs some 24 KiB of stack besides struct child itself.
  */
 #ifndef PRELOAD_CHILD_H
 #define PRELOAD_CHILD_H
@@ -26,9 +26,14 @@ struct child {
 	const char *file; /* for execve: ->place, ->wrapper or "/bin/sh" */
 	struct target target;
 	char place[PATH_MAX + NAME_MAX + 2]; /* the program that was found; as given to execve() */
-	char entry[PATH_MAX];                /* CHILD_PRELOADED: ours in LD_PRELOAD */
-	char wrapper[PATH_MAX];              /* CHILD_CLOSED: socksify */
+	/* Ours in LD_PRELOAD: for the program itself, or for those that it starts; "" is none. */
+	char entry[PATH_MAX];
+	char wrapper[PATH_MAX]; /* CHILD_CLOSED: socksify */
 };
+
+/* By the constructor: where this library is, and how the loader found it. */
+void child_init(void);
+void child_env_init(void);
 
 /* For execve(@file), by this process's ids and working directory; errno stays. */
 void child_plan(struct child *c, const char *file);
@@ -36,16 +41,26 @@ void child_plan(struct child *c, const char *file);
 /* The same for execvp(@file), with @path for PATH's value, or NULL. */
 void child_plan_found(struct child *c, const char *file, const char *path);
 
+/*
+ * For fexecve(@fd), and execveat(@fd, @path) where @path is not NULL: relative, and not "".
+ * ->place is the name that the kernel gives to interpreters. Where ->file is to be executed (it is
+ * not CHILD_PRELOADED) by ->place, @fd must not be close-on-exec.
+ */
+void child_plan_at(struct child *c, int fd, const char *path);
+
 /* Elements that child_args() writes, with the NULL. @argv may be NULL. */
 size_t child_args_len(const struct child *c, char *const argv[]);
 
 /* The arguments for ->file; borrows from @argv and @c. */
 void child_args(const struct child *c, char *const argv[], char **out);
 
+/* Is @envp what child_env() would make of it? There is nothing to be made then. */
+bool child_env_serves(const struct child *c, char *const envp[]);
+
 /*
  * The environment: what the caller gave, LD_PRELOAD with our entry in it once and in the user's
- * order, and those of our variables (environment.h) that @envp lacks. For a program that the library
- * would only hinder, without our entry.
+ * order, and those of our variables (environment.h) that @envp lacks. For a program that the
+ * library would only hinder, without our entry.
  *
  * Returns how many elements child_env() writes, with the NULL; @text gets how many octets it needs
  * for texts of its own. @envp may be NULL.

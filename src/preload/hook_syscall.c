@@ -168,6 +168,11 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 	case SYS_fcntl64:
 		return hook_fcntl64((int)a, (int)b, c);
 #endif
+	case SYS_execve:
+		return hook_execve((const char *)a, (char *const *)b, (char *const *)c);
+	case SYS_execveat:
+		return hook_execveat((int)a, (const char *)b, (char *const *)c, (char *const *)d,
+		                     (int)e);
 #ifdef SYS_io_uring_setup
 	case SYS_io_uring_setup:
 		if (uring_is_allowed())

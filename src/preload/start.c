@@ -2,6 +2,7 @@
  * The constructor: look up libc, read the environment. It allocates nothing, opens nothing, starts
  * nothing.
  */
+#include "child.h"
 #include "guard.h"
 #include "real.h"
 #include "session.h"
@@ -14,6 +15,8 @@ __attribute__((constructor)) static void start(void)
 
 	real_complete();
 	session_config();
+	child_init();
+	child_env_init();
 	guard_init();
 	errno = saved;
 }

@@ -1,7 +1,9 @@
 #include "library.h"
-#include "beside.h"
 
 #include <errno.h>
+#include <launch/beside.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 
 int library_find(char *buf, size_t cap)
@@ -11,7 +13,9 @@ int library_find(char *buf, size_t cap)
 		"../preload/libsocksify.so",
 		SOCKSIFY_LIBDIR "/libsocksify.so",
 	};
-	int err = beside_find(&library, buf, cap);
+	char folder[PATH_MAX];
+	bool is_known = beside_folder("/proc/self/exe", folder, sizeof(folder)) == 0;
+	int err = beside_find(&library, is_known ? folder : NULL, buf, cap);
 
 	return err == 0 && strpbrk(buf, " :\t\n") ? -EINVAL : err;
 }

@@ -19,6 +19,7 @@
 #include <names/table.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define COLLECT_AGE_S 600 /* unused tables are looked for every ten minutes at most */
@@ -140,7 +141,9 @@ static int do_as_told(const struct options *o, char **argv)
 	int status;
 
 	if (o->mode == MODE_CLOSED)
-		return target_run_closed(o->program, o->argv0);
+		return target_run_closed(o->program, o->argv0,
+		                         o->key_value[KEY_LOG] &&
+		                                 strcmp(o->key_value[KEY_LOG], "error") == 0);
 	status = settings_init(&settings, o, o->with_server ? SERVER_URL_LIKE : NULL);
 	if (status == 0)
 		status = settings_judge(&settings);

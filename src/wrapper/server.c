@@ -13,7 +13,6 @@
  * its end. Afterwards nobody reads it, and the server, which ignores SIGPIPE, goes on in silence.
  */
 #include "server.h"
-#include "beside.h"
 #include "ticket.h"
 
 #include <base/clock.h>
@@ -21,9 +20,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <launch/beside.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,7 +272,9 @@ static int find_server(struct start *s)
 		"../server/socksifyd",
 		SOCKSIFY_BINDIR "/socksifyd",
 	};
-	int err = beside_find(&server, s->path, sizeof(s->path));
+	char folder[PATH_MAX];
+	bool is_known = beside_folder("/proc/self/exe", folder, sizeof(folder)) == 0;
+	int err = beside_find(&server, is_known ? folder : NULL, s->path, sizeof(s->path));
 
 	return err < 0 ? fail(s->path, err) : 0;
 }

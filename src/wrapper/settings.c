@@ -182,11 +182,11 @@ int settings_preload(struct settings *s, const char *entry)
 	size_t need = 0;
 	int err;
 
-	environ_preload(NULL, 0, old, entry, &need);
+	environ_preload(NULL, 0, old, entry, NULL, NULL, &need);
 	s->preload = malloc(need);
 	if (!s->preload)
 		return fail("LD_PRELOAD", err_text(ENOMEM));
-	err = environ_preload(s->preload, need, old, entry, NULL);
+	err = environ_preload(s->preload, need, old, entry, NULL, NULL, NULL);
 	return err < 0 ? fail("LD_PRELOAD", err_text(err)) : 0;
 }
 

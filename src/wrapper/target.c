@@ -1,21 +1,23 @@
 /*
- * How it works: launch/ says what a file is, the words for it are here, and SOCKSIFY_EXEC decides
- * between the ways for what the library can't get into. A program that would gain privileges is
- * never run closed: no_new_privs would take them away, and it would fail in ways of its own.
+ * How it works: launch/ says what a file is, and has words for it; SOCKSIFY_EXEC decides between
+ * the ways for what the library can't get into. A program that would gain privileges is never run
+ * closed: no_new_privs would take them away, and it would fail in ways of its own.
  */
 #include "target.h"
 
 #include "closed.h"
 #include "library.h"
 #include "options.h"
+#include "unhooked.h"
 
 #include <base/errtext.h>
 #include <base/log.h>
-#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <launch/entry.h>
 #include <launch/environ.h>
+#include <launch/explain.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,33 +28,17 @@
 #define SHELL "/bin/sh" /* what execvp(3) runs */
 
 /* One line whatever a file is called, or its first line names. */
-static __attribute__((format(printf, 2, 0))) void put_line(struct target_plan *plan,
-                                                           const char *fmt, va_list ap)
-{
-	vsnprintf(plan->line, sizeof(plan->line), fmt, ap);
-	for (char *at = plan->line; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
-}
-
-static __attribute__((format(printf, 2, 3))) void say(struct target_plan *plan, const char *fmt,
-                                                      ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	put_line(plan, fmt, ap);
-	va_end(ap);
-}
-
 static __attribute__((format(printf, 3, 4))) void refuse(struct target_plan *plan, int status,
                                                          const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(plan, fmt, ap);
+	vsnprintf(plan->line, sizeof(plan->line), fmt, ap);
 	va_end(ap);
+	for (char *at = plan->line; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
 	plan->way = TARGET_REFUSED;
 	plan->status = status;
 }
@@ -86,44 +72,8 @@ static void explain_failure(const char *file, const struct target *t, struct tar
 		refuse(plan, EXIT_CANNOT_RUN, "%s: %s", plan->path, err_text(t->err));
 }
 
-/* Why the library can't get in: "is static". */
-static void explain_reach(const struct target *t, char *buf, size_t cap)
-{
-	switch (t->why) {
-	case TARGET_WHY_STATIC:
-		snprintf(buf, cap, "is static");
-		break;
-	case TARGET_WHY_LOADER:
-		snprintf(buf, cap, "is of another libc (its loader is %s)",
-		         t->loader[0] ? t->loader : "one with a long name");
-		break;
-	case TARGET_WHY_MACHINE:
-		snprintf(buf, cap, "is for another kind of machine");
-		break;
-	case TARGET_WHY_GO:
-		snprintf(buf, cap, "is a Go program, which calls the kernel itself");
-		break;
-	case TARGET_WHY_UNREADABLE:
-		snprintf(buf, cap, "can't be looked into (%s)", err_text(t->err));
-		break;
-	case TARGET_WHY_CAPS:
-		snprintf(buf, cap, "has capabilities%s",
-		         t->kind == TARGET_UNREACHABLE ? ", which no_new_privs voids" : "");
-		break;
-	case TARGET_WHY_NONE:
-		snprintf(buf, cap, "is a %s-bit program, and no such libsocksify.so is installed",
-		         t->class == ELFCLASS32 ? "32" : "64");
-		break;
-	case TARGET_WHY_SETUID:
-	case TARGET_WHY_SETGID:
-	case TARGET_WHY_IDS:
-		snprintf(buf, cap, "would gain privileges");
-		break;
-	}
-}
-
-/* As /etc/passwd has it, else "#12", as sudo(8) wants it. NSS might ask the network. */
-static void name_user(uid_t uid, char *buf, size_t cap)
+/* As /etc/passwd has it. NSS might ask the network. */
+static const char *name_user(uid_t uid, char *buf, size_t cap)
 {
 	FILE *f = fopen("/etc/passwd", "re");
 	struct passwd *pw = NULL;
@@ -132,13 +82,12 @@ static void name_user(uid_t uid, char *buf, size_t cap)
 		;
 	if (pw)
 		snprintf(buf, cap, "%s", pw->pw_name);
-	else
-		snprintf(buf, cap, "#%u", (unsigned)uid);
 	if (f)
 		fclose(f);
+	return pw ? buf : NULL;
 }
 
-static void name_group(gid_t gid, char *buf, size_t cap)
+static const char *name_group(gid_t gid, char *buf, size_t cap)
 {
 	FILE *f = fopen("/etc/group", "re");
 	struct group *gr = NULL;
@@ -147,108 +96,47 @@ static void name_group(gid_t gid, char *buf, size_t cap)
 		;
 	if (gr)
 		snprintf(buf, cap, "%s", gr->gr_name);
-	else
-		snprintf(buf, cap, "#%u", (unsigned)gid);
 	if (f)
 		fclose(f);
+	return gr ? buf : NULL;
 }
 
-/* How sudo(8) makes one of a user who gains nothing; NULL where it can't. */
-static const char *way_out(const struct target *t, char *buf, size_t cap)
+static void refuse_gain(const char *file, const struct target *t, struct target_plan *plan)
 {
 	char name[64];
+	const char *owner = NULL;
 
-	switch (t->why) {
-	case TARGET_WHY_CAPS:
-		return "sudo";
-	case TARGET_WHY_SETUID:
-		if (t->uid == 0)
-			return "sudo";
-		name_user(t->uid, name, sizeof(name));
-		snprintf(buf, cap, "sudo -u %s", name);
-		return buf;
-	case TARGET_WHY_SETGID:
-		name_group(t->gid, name, sizeof(name));
-		snprintf(buf, cap, "sudo -g %s", name);
-		return buf;
-	case TARGET_WHY_NONE:
-	case TARGET_WHY_STATIC:
-	case TARGET_WHY_LOADER:
-	case TARGET_WHY_MACHINE:
-	case TARGET_WHY_GO:
-	case TARGET_WHY_UNREADABLE:
-	case TARGET_WHY_IDS:
-		break;
-	}
-	return NULL;
-}
-
-/* The loader ignores LD_PRELOAD where a program gains something; so have it before. */
-static void refuse_gain(const char *file, const char *culprit, const struct target *t,
-                        struct target_plan *plan)
-{
-	char buf[80];
-	const char *sudo = way_out(t, buf, sizeof(buf));
-
-	if (sudo)
-		refuse(plan, EXIT_CANNOT_RUN,
-		       "%s is %s, so it would gain privileges, and the library can't get into it; "
-		       "run '%s socksify %s ...' instead",
-		       culprit,
-		       t->why == TARGET_WHY_CAPS     ? "a file with capabilities"
-		       : t->why == TARGET_WHY_SETUID ? "set-uid"
-		                                     : "set-gid",
-		       sudo, file);
-	else
-		refuse(plan, EXIT_CANNOT_RUN,
-		       "%s: the real and the effective user or group differ, so the library can't "
-		       "get into it; start socksify as one user of one group",
-		       culprit);
-}
-
-/* "busybox", or of a script "its interpreter /bin/busybox". */
-static void name_culprit(const char *name, const struct target *t, char *buf, size_t cap)
-{
-	if (t->program[0])
-		snprintf(buf, cap, "%s: its interpreter %s", name, t->program);
-	else
-		snprintf(buf, cap, "%s", name);
+	if (t->why == TARGET_WHY_SETUID)
+		owner = name_user(t->uid, name, sizeof(name));
+	else if (t->why == TARGET_WHY_SETGID)
+		owner = name_group(t->gid, name, sizeof(name));
+	explain_gain(t, file, owner, plan->line, sizeof(plan->line));
+	plan->way = TARGET_REFUSED;
+	plan->status = EXIT_CANNOT_RUN;
 }
 
 static void decide_unreachable(const char *name, const struct target *t, enum exec_policy policy,
                                struct target_plan *plan)
 {
-	char culprit[TARGET_LINE_MAX / 2], *why = plan->reason;
+	static const struct {
+		enum explain_fate fate;
+		enum target_way way;
+	} fates[] = {
+		[EXEC_CLOSED] = { EXPLAIN_CLOSED, TARGET_CLOSED },
+		[EXEC_REFUSE] = { EXPLAIN_REFUSED, TARGET_REFUSED },
+		[EXEC_ALLOW] = { EXPLAIN_OPEN, TARGET_OPEN },
+	};
 
-	name_culprit(name, t, culprit, sizeof(culprit));
-	explain_reach(t, why, sizeof(plan->reason));
+	explain_why(t, plan->reason, sizeof(plan->reason));
+	explain_reach(t, name, fates[policy].fate, plan->line, sizeof(plan->line));
+	plan->way = fates[policy].way;
+	plan->status = EXIT_CANNOT_RUN; /* where it is refused */
 	/*
 	 * Another libc's loader fails for the library, and another class's complains of it; else
 	 * it stays, for the programs that this one starts.
 	 */
 	plan->must_unpreload = t->why == TARGET_WHY_LOADER ||
 	                       (policy == EXEC_CLOSED && t->is_elf && !t->is_native);
-	switch (policy) {
-	case EXEC_CLOSED:
-		plan->way = TARGET_CLOSED;
-		say(plan,
-		    "%s %s: the library can't get into it, so it runs without a network "
-		    "(SOCKSIFY_EXEC=allow: past the proxy)",
-		    culprit, why);
-		break;
-	case EXEC_REFUSE:
-		refuse(plan, EXIT_CANNOT_RUN,
-		       "%s %s: the library can't get into it, and SOCKSIFY_EXEC=refuse", culprit,
-		       why);
-		break;
-	case EXEC_ALLOW:
-		plan->way = TARGET_OPEN;
-		say(plan,
-		    "%s %s: the library can't get into it, so it goes past the proxy "
-		    "(SOCKSIFY_EXEC=allow)",
-		    culprit, why);
-		break;
-	}
 }
 
 /* The shell that execvp(3) runs for a text file is the target then. */
@@ -275,7 +163,6 @@ void target_prepare(const char *file, const struct config *cfg, const char *lib,
                     struct target_plan *plan)
 {
 	struct target t;
-	char culprit[TARGET_LINE_MAX / 2];
 
 	plan_init(plan);
 	find(file, &t, plan);
@@ -291,9 +178,8 @@ void target_prepare(const char *file, const struct config *cfg, const char *lib,
 		if (cfg->exec == EXEC_ALLOW) {
 			decide_unreachable(file, &t, cfg->exec, plan);
 		} else {
-			name_culprit(file, &t, culprit, sizeof(culprit));
-			explain_reach(&t, plan->reason, sizeof(plan->reason));
-			refuse_gain(file, culprit, &t, plan);
+			explain_why(&t, plan->reason, sizeof(plan->reason));
+			refuse_gain(file, &t, plan);
 		}
 		break;
 	case TARGET_FAILS:
@@ -335,9 +221,7 @@ static int run_by_shell(const char *path, char **argv)
 	args[1] = strdup(path);
 	for (size_t i = 1; i < n; i++)
 		args[i + 1] = argv[i];
-	if (args[1])
-		execv(SHELL, args);
-	err = -errno;
+	err = args[1] ? unhooked_execv(SHELL, args) : -ENOMEM;
 	free(args[1]);
 	free(args);
 	return err;
@@ -360,8 +244,7 @@ int target_run(const struct target_plan *plan, char **argv)
 		        plan->path, err_text(err));
 		return EXIT_CANNOT_RUN;
 	}
-	execv(plan->path, argv);
-	err = -errno;
+	err = unhooked_execv(plan->path, argv);
 	/* Not at once: binfmt_misc may know the file. */
 	if (err == -ENOEXEC && plan->may_use_shell)
 		err = run_by_shell(plan->path, argv);
@@ -379,13 +262,27 @@ static bool is_unreachable(const struct target *t)
 	return t->kind == TARGET_UNREACHABLE;
 }
 
-int target_run_closed(char **argv, char *argv0)
+/*
+ * For what the library would execute by fexecve(3), a descriptor that is close-on-exec was left
+ * open until here, and its path says which: one that the program would have has another name,
+ * "/dev/fd/3". By that name the kernel itself tells it to interpreters.
+ */
+static void close_on_exec(const char *path)
+{
+	int fd, end = 0;
+
+	if (sscanf(path, "/proc/self/fd/%d%n", &fd, &end) == 1 && !path[end])
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+int target_run_closed(char **argv, char *argv0, bool is_quiet)
 {
 	static struct config cfg;
 	static struct target_plan plan;
 	const char *file = argv[0];
 	struct target t;
 
+	close_on_exec(file);
 	/* For the log alone: a value that is malformed can't send anything anywhere from here. */
 	config_read(&cfg, getenv, LOG_LEVEL_WARN);
 	log_init("socksify", cfg.log, cfg.log_file[0] ? cfg.log_file : NULL);
@@ -398,6 +295,8 @@ int target_run_closed(char **argv, char *argv0)
 	}
 	if (is_unreachable(&t))
 		decide_unreachable(file, &t, EXEC_CLOSED, &plan);
+	if (is_quiet)
+		plan.line[0] = '\0';
 	plan.way = TARGET_CLOSED;
 	if (argv0)
 		argv[0] = argv0;

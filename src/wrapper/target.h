@@ -3,11 +3,11 @@
 #define WRAPPER_TARGET_H
 
 #include <config/config.h>
+#include <launch/explain.h>
 #include <launch/target.h>
 #include <limits.h>
 #include <stdbool.h>
 
-#define TARGET_LINE_MAX   1024
 #define TARGET_REASON_MAX 400
 
 enum target_way {
@@ -26,7 +26,7 @@ struct target_plan {
 	char path[PATH_MAX + NAME_MAX + 2]; /* the file to execute */
 	char entry[PATH_MAX];
 	char reason[TARGET_REASON_MAX]; /* "is static"; "" where the library is no part of it */
-	char line[TARGET_LINE_MAX];     /* for a person, without newline; "" where all is well */
+	char line[EXPLAIN_MAX];         /* for a person, without newline; "" where all is well */
 };
 
 /*
@@ -51,11 +51,12 @@ int target_run(const struct target_plan *plan, char **argv);
  * socksify --closed PROGRAM [ARGS...]: run it without a network, whatever it is. What the library
  * executes for programs that it can't get into, to whom that is told; people may, too.
  *
- * @argv   PROGRAM and its arguments, NULL-terminated
- * @argv0  what PROGRAM is to find as its own name, or NULL for argv[0]
+ * @argv      PROGRAM and its arguments, NULL-terminated
+ * @argv0     what PROGRAM is to find as its own name, or NULL for argv[0]
+ * @is_quiet  but for errors; the library has told what there is to tell
  *
  * Returns an exit status, after telling why.
  */
-int target_run_closed(char **argv, char *argv0);
+int target_run_closed(char **argv, char *argv0, bool is_quiet);
 
 #endif

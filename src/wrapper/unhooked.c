@@ -5,9 +5,12 @@
 #include "unhooked.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <gnu/lib-names.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* All but fcntl(), which is variadic there and not in struct sys, and goes nowhere. */
 static const struct {
@@ -53,4 +56,41 @@ int unhooked_getaddrinfo(const char *host, const char *service, const struct add
 	if (symbol)
 		memcpy(&function, &symbol, sizeof(function));
 	return function(host, service, hints, out);
+}
+
+int unhooked_execv(const char *path, char *const argv[])
+{
+#if defined(__x86_64__) && defined(__LP64__)
+	long r = SYS_execve;
+
+	__asm__ volatile("syscall"
+	                 : "+a"(r)
+	                 : "D"(path), "S"(argv), "d"(environ)
+	                 : "rcx", "r11", "memory");
+	return (int)r;
+#elif defined(__i386__)
+	long r = SYS_execve;
+
+	__asm__ volatile("int $0x80" : "+a"(r) : "b"(path), "c"(argv), "d"(environ) : "memory");
+	return (int)r;
+#elif defined(__aarch64__)
+	register long number __asm__("x8") = SYS_execve;
+	register const void *a __asm__("x0") = path;
+	register const void *b __asm__("x1") = argv;
+	register const void *c __asm__("x2") = environ;
+
+	__asm__ volatile("svc 0" : "+r"(a) : "r"(number), "r"(b), "r"(c) : "memory");
+	return (int)(long)a;
+#elif defined(__riscv) && __riscv_xlen == 64
+	register long number __asm__("a7") = SYS_execve;
+	register const void *a __asm__("a0") = path;
+	register const void *b __asm__("a1") = argv;
+	register const void *c __asm__("a2") = environ;
+
+	__asm__ volatile("ecall" : "+r"(a) : "r"(number), "r"(b), "r"(c) : "memory");
+	return (int)(long)a;
+#else
+	execv(path, argv);
+	return -errno;
+#endif
 }

@@ -77,7 +77,8 @@ static inline void log_show(void)
 /* In a child, before exec: a session that knows of no other. */
 static inline void new_session(void)
 {
-	unsetenv("SOCKSIFY_NAMES");
+	/* Empty is as good as unset; what is unset the library puts back for executed programs. */
+	setenv("SOCKSIFY_NAMES", "", 1);
 	setenv("SOCKSIFY_LOG", "warn", 1);
 	setenv("SOCKSIFY_LOG_FILE", log_path, 1);
 }

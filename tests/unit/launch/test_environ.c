@@ -19,8 +19,13 @@ static const struct {
 	{ "/a.so " LIB " /b.so", LIB, "/a.so " LIB " /b.so" },
 	{ LIB ":/a.so:" LIB, LIB, LIB ":/a.so" },
 	{ LIB ".1", LIB, LIB ".1:" LIB },
-	{ "/x" LIB, LIB, "/x" LIB ":" LIB },
-	{ LIB, "libsocksify.so", LIB ":libsocksify.so" },
+	{ "/x/alibsocksify.so", LIB, "/x/alibsocksify.so:" LIB },
+	/* Ours from elsewhere gives its place to what is known to serve. */
+	{ "/x" LIB, LIB, LIB },
+	{ "/a.so:libsocksify.so /b.so", LIB, "/a.so:" LIB " /b.so" },
+	{ "/a.so:/x/$LIB/libsocksify.so", LIB, "/a.so:" LIB },
+	{ "/x" LIB ":/a.so:" LIB ":/b.so", LIB, LIB ":/a.so:/b.so" },
+	{ LIB, "libsocksify.so", "libsocksify.so" },
 	{ "libsocksify.so", "libsocksify.so", "libsocksify.so" },
 };
 
@@ -29,10 +34,13 @@ START_TEST(library_is_there_once_and_the_order_stays)
 	char buf[256], again[256];
 	size_t need;
 
-	ck_assert_int_eq(environ_preload(buf, sizeof(buf), rows[_i].old, rows[_i].lib, &need), 0);
+	ck_assert_int_eq(
+		environ_preload(buf, sizeof(buf), rows[_i].old, rows[_i].lib, NULL, NULL, &need),
+		0);
 	ck_assert_str_eq(buf, rows[_i].want);
 	ck_assert_uint_eq(need, strlen(rows[_i].want) + 1);
-	ck_assert_int_eq(environ_preload(again, sizeof(again), buf, rows[_i].lib, NULL), 0);
+	ck_assert_int_eq(environ_preload(again, sizeof(again), buf, rows[_i].lib, NULL, NULL, NULL),
+	                 0);
 	ck_assert_str_eq(again, buf);
 }
 END_TEST
@@ -45,8 +53,9 @@ START_TEST(need_is_told_at_every_capacity)
 		char *buf = malloc(cap + 1);
 
 		buf[cap] = 'x';
-		ck_assert_int_eq(environ_preload(buf, cap, rows[_i].old, rows[_i].lib, &need),
-		                 cap < want ? -ENAMETOOLONG : 0);
+		ck_assert_int_eq(
+			environ_preload(buf, cap, rows[_i].old, rows[_i].lib, NULL, NULL, &need),
+			cap < want ? -ENAMETOOLONG : 0);
 		ck_assert_uint_eq(need, want);
 		ck_assert_int_eq(buf[cap], 'x');
 		free(buf);
@@ -54,13 +63,48 @@ START_TEST(need_is_told_at_every_capacity)
 }
 END_TEST
 
+/* Those in /good. */
+static bool is_good(const char *entry, size_t len, const void *arg)
+{
+	ck_assert_str_eq(arg, "as given");
+	ck_assert_msg(len < strlen(LIB) || memcmp(entry, LIB, strlen(LIB)) != 0,
+	              "@lib itself need not be asked for");
+	return len > 6 && memcmp(entry, "/good/", 6) == 0;
+}
+
+static const struct {
+	const char *old, *want;
+} served[] = {
+	{ "/good/libsocksify.so", "/good/libsocksify.so" },
+	{ "/bad/libsocksify.so", LIB },
+	{ "libsocksify.so", LIB },
+	{ "/good/a.so", "/good/a.so:" LIB },
+	{ "/a.so:/good/$LIB/libsocksify.so:/b.so", "/a.so:/good/$LIB/libsocksify.so:/b.so" },
+	{ "/good/libsocksify.so:" LIB " /a.so", "/good/libsocksify.so /a.so" },
+	{ LIB ":/good/libsocksify.so", LIB },
+	{ "/bad/libsocksify.so:/good/libsocksify.so", LIB },
+};
+
+START_TEST(entry_of_ours_that_serves_stays)
+{
+	char buf[256];
+
+	ck_assert_int_eq(
+		environ_preload(buf, sizeof(buf), served[_i].old, LIB, is_good, "as given", NULL),
+		0);
+	ck_assert_str_eq(buf, served[_i].want);
+}
+END_TEST
+
 START_TEST(path_that_a_list_cannot_carry_is_refused)
 {
 	char buf[64];
 
-	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "/a b/l.so", NULL), -EINVAL);
-	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "/a:b/l.so", NULL), -EINVAL);
-	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "", NULL), -EINVAL);
+	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "/a b/l.so", NULL, NULL, NULL),
+	                 -EINVAL);
+	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "/a:b/l.so", NULL, NULL, NULL),
+	                 -EINVAL);
+	ck_assert_int_eq(environ_preload(buf, sizeof(buf), NULL, "", NULL, NULL, NULL), -EINVAL);
 }
 END_TEST
 
@@ -92,5 +136,6 @@ END_TEST
 
 UNIT_MAIN("launch/environ", { library_is_there_once_and_the_order_stays, ROWS(rows) },
           { need_is_told_at_every_capacity, ROWS(rows) },
+          { entry_of_ours_that_serves_stays, ROWS(served) },
           { path_that_a_list_cannot_carry_is_refused, 0 },
           { library_goes_and_the_rest_stays, ROWS(without) })

@@ -1,19 +1,25 @@
-#include "beside.h"
-
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
+#include <launch/beside.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The folder of this program, without a trailing slash, links or "..". */
-static int own_folder(char *buf, size_t cap)
+int beside_folder(const char *path, char *buf, size_t cap)
 {
-	ssize_t n = readlink("/proc/self/exe", buf, cap - 1);
-	char *slash;
+	char link[32], *slash;
+	ssize_t n;
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
-	if (n < 0)
+	if (fd < 0)
 		return -errno;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, buf, cap - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	if (n < 0)
+		return (int)n;
 	buf[n] = '\0';
 	slash = strrchr(buf, '/');
 	if (!slash)
@@ -39,13 +45,10 @@ static int look(char *buf, size_t cap, const char *folder, const char *below)
 	return access(buf, R_OK) < 0 ? -ENOENT : 0;
 }
 
-int beside_find(const struct beside *what, char *buf, size_t cap)
+int beside_find(const struct beside *what, const char *folder, char *buf, size_t cap)
 {
-	char folder[PATH_MAX];
-
-	if (own_folder(folder, sizeof(folder)) == 0 &&
-	    (look(buf, cap, folder, what->installed) == 0 ||
-	     look(buf, cap, folder, what->built) == 0))
+	if (folder && (look(buf, cap, folder, what->installed) == 0 ||
+	               look(buf, cap, folder, what->built) == 0))
 		return 0;
 	snprintf(buf, cap, "%s", what->configured);
 	return access(buf, R_OK) < 0 ? -ENOENT : 0;

@@ -1,0 +1,282 @@
+/*
+ * How it works: launch/ says what the file is that would be executed, and SOCKSIFY_EXEC what
+ * becomes of one that the library can't get into. The wrapper, which runs such a program without a
+ * network, is looked for beside this library when it is first needed.
+ */
+#include "child.h"
+
+#include "session.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <launch/beside.h>
+#include <launch/entry.h>
+#include <launch/explain.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SHELL      "/bin/sh" /* what execvp(3) runs */
+#define TOLD_SLOTS 256       /* files that are remembered; more are told again */
+
+/*
+ * This library's file, as the loader found it, made absolute; relative only where LD_PRELOAD can't
+ * carry the absolute one. "" where nobody knows.
+ */
+static char own[PATH_MAX];
+
+void child_init(void)
+{
+	Dl_info info;
+	size_t len = 0;
+
+	if (own[0] || !dladdr(own, &info) || !info.dli_fname)
+		return;
+	if (info.dli_fname[0] != '/' && getcwd(own, sizeof(own) - 1)) {
+		len = strlen(own);
+		own[len++] = '/';
+		if (strcspn(own, " :") < len)
+			len = 0;
+	}
+	if (len + strlen(info.dli_fname) < sizeof(own))
+		strcpy(own + len, info.dli_fname);
+	else
+		own[0] = '\0';
+}
+
+/* Where there is a library for it. */
+static bool find_entry(struct child *c, const struct target *target)
+{
+	child_init();
+	if (own[0] && access(own, R_OK) == 0 &&
+	    entry_for(c->entry, sizeof(c->entry), own, target) == 0)
+		return true;
+	c->entry[0] = '\0';
+	return false;
+}
+
+static bool find_wrapper(struct child *c)
+{
+	static const struct beside wrapper = {
+		SOCKSIFY_BINDIR_FROM_LIBDIR "/socksify",
+		"../wrapper/socksify",
+		SOCKSIFY_BINDIR "/socksify",
+	};
+	char folder[PATH_MAX];
+	bool is_known = own[0] && beside_folder(own, folder, sizeof(folder)) == 0;
+
+	return beside_find(&wrapper, is_known ? folder : NULL, c->wrapper, sizeof(c->wrapper)) == 0;
+}
+
+static void refuse(struct child *c)
+{
+	c->way = CHILD_REFUSED;
+	c->err = -EACCES;
+}
+
+/* The wrapper looks a name without a slash up in PATH. */
+static void add_slash(char *place, size_t cap)
+{
+	size_t len = strlen(place);
+
+	if (strchr(place, '/') || len + 3 > cap)
+		return;
+	memmove(place + 2, place, len + 1);
+	memcpy(place, "./", 2);
+}
+
+static void decide_unreachable(struct child *c)
+{
+	switch (session_config()->exec) {
+	case EXEC_CLOSED:
+		if (c->target.kind == TARGET_PRIVILEGED || !find_wrapper(c)) {
+			refuse(c);
+			return;
+		}
+		c->way = CHILD_CLOSED;
+		c->file = c->wrapper;
+		add_slash(c->place, sizeof(c->place));
+		return;
+	case EXEC_REFUSE:
+		refuse(c);
+		return;
+	case EXEC_ALLOW:
+		c->way = CHILD_OPEN;
+		return;
+	}
+}
+
+static void decide(struct child *c)
+{
+	/* What the library can't get into may start something that it can. */
+	static const struct target any = { .kind = TARGET_DYNAMIC, .is_native = true };
+	int saved = errno;
+
+	c->err = 0;
+	c->way = CHILD_PRELOADED;
+	if (c->target.kind != TARGET_DYNAMIC || !find_entry(c, &c->target)) {
+		find_entry(c, &any);
+		if (c->target.kind == TARGET_FAILS) {
+			c->way = CHILD_FAILS;
+			c->err = c->target.err;
+		} else {
+			decide_unreachable(c);
+		}
+	}
+	errno = saved;
+}
+
+void child_plan(struct child *c, const char *file)
+{
+	c->by_shell = false;
+	c->place[0] = '\0';
+	c->file = file;
+	if (file) {
+		target_judge(file, &c->target);
+	} else {
+		memset(&c->target, 0, sizeof(c->target));
+		c->target.kind = TARGET_FAILS;
+		c->target.err = -EFAULT;
+	}
+	/* That is no text to copy, and the kernel will say so. */
+	if (c->target.kind != TARGET_FAILS || c->target.err != -EFAULT) {
+		snprintf(c->place, sizeof(c->place), "%s", file);
+		c->file = c->place;
+	}
+	decide(c);
+}
+
+void child_plan_found(struct child *c, const char *file, const char *path)
+{
+	target_find(file, path, c->place, sizeof(c->place), &c->target);
+	c->file = c->place;
+	c->by_shell = c->target.kind == TARGET_FAILS && c->target.err == -ENOEXEC &&
+	              !c->target.is_elf && c->place[0];
+	if (c->by_shell) {
+		target_judge(SHELL, &c->target);
+		if (c->target.kind != TARGET_FAILS && !c->target.program[0])
+			strcpy(c->target.program, SHELL);
+		c->file = SHELL;
+	}
+	decide(c);
+}
+
+/* It is known to nobody but the kernel what @fd is, and the wrapper could not get at it. */
+static bool is_out_of_sight(int fd, const char *path)
+{
+	struct stat st;
+
+	return access("/proc/self/fd", F_OK) < 0 &&
+	       fstatat(fd, path ? path : "", &st, path ? 0 : AT_EMPTY_PATH) == 0;
+}
+
+void child_plan_at(struct child *c, int fd, const char *path)
+{
+	int saved = errno, flags = fcntl(fd, F_GETFD);
+	const char *slash = path ? "/" : "";
+
+	if (!path)
+		path = "";
+	c->by_shell = false;
+	c->file = c->place;
+	snprintf(c->place, sizeof(c->place), "/proc/self/fd/%d%s%s", fd, slash, path);
+	target_judge(c->place, &c->target);
+	if (c->target.kind == TARGET_FAILS && is_out_of_sight(fd, slash[0] ? path : NULL)) {
+		c->target.kind = TARGET_UNREACHABLE;
+		c->target.why = TARGET_WHY_UNREADABLE;
+	}
+	/* Its interpreter could not open it. */
+	if (c->target.kind != TARGET_FAILS && c->target.scripts > 0 && flags >= 0 &&
+	    (flags & FD_CLOEXEC)) {
+		c->target.kind = TARGET_FAILS;
+		c->target.err = -ENOENT;
+	}
+	decide(c);
+	if (c->way == CHILD_CLOSED && access("/proc/self/fd", F_OK) < 0)
+		refuse(c);
+	/* The wrapper tells by the name whether the program is to find the descriptor open. */
+	if (c->way == CHILD_CLOSED && flags >= 0 && !(flags & FD_CLOEXEC) &&
+	    access("/dev/fd", F_OK) == 0)
+		snprintf(c->place, sizeof(c->place), "/dev/fd/%d%s%s", fd, slash, path);
+	errno = saved;
+}
+
+size_t child_args_len(const struct child *c, char *const argv[])
+{
+	size_t n = 0;
+
+	while (argv && argv[n])
+		n++;
+	/* socksify --closed -q --argv0 NAME -- PROGRAM, the shell's script, the rest, the NULL. */
+	return (c->way == CHILD_CLOSED ? 7 : 1) + c->by_shell + (n > 0 ? n - 1 : 0) + 1;
+}
+
+void child_args(const struct child *c, char *const argv[], char **out)
+{
+	/* Linux gives this to a program without any argument, since 5.18. */
+	static const char *const none[] = { "", NULL };
+	const char *const *from = argv && argv[0] ? (const char *const *)argv : none;
+	const char *program = c->by_shell ? SHELL : c->place;
+	const char **to = (const char **)out;
+
+	if (c->way == CHILD_CLOSED) {
+		*to++ = "socksify";
+		*to++ = "--closed";
+		*to++ = "-q";
+		*to++ = "--argv0";
+		*to++ = c->by_shell ? SHELL : *from;
+		*to++ = "--";
+		*to++ = program;
+	} else {
+		*to++ = c->by_shell ? SHELL : *from;
+	}
+	if (c->by_shell)
+		*to++ = c->place;
+	while (*from && *++from)
+		*to++ = *from;
+	*to = NULL;
+}
+
+static void explain(const struct child *c, char *buf, size_t cap)
+{
+	enum explain_fate fate = c->way == CHILD_CLOSED ? EXPLAIN_CLOSED
+	                         : c->way == CHILD_OPEN ? EXPLAIN_OPEN
+	                                                : EXPLAIN_REFUSED;
+
+	if (c->way == CHILD_REFUSED && c->target.kind == TARGET_PRIVILEGED) {
+		explain_gain(&c->target, c->place, NULL, buf, cap);
+		return;
+	}
+	if (c->way == CHILD_REFUSED && session_config()->exec == EXEC_CLOSED)
+		fate = EXPLAIN_STUCK;
+	explain_reach(&c->target, c->place, fate, buf, cap);
+}
+
+/* FNV-1a; 0 stands for an empty slot. */
+static uint32_t told_hash(const char *text)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *text; text++)
+		h = (h ^ (uint8_t)*text) * 16777619u;
+	return h ? h : 1;
+}
+
+void child_tell(const struct child *c)
+{
+	/* A child of vfork tells what the parent then has told. */
+	static _Atomic uint32_t told[TOLD_SLOTS];
+	char line[EXPLAIN_MAX];
+	uint32_t h;
+
+	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS)
+		return;
+	explain(c, line, sizeof(line));
+	h = told_hash(line);
+	if (atomic_exchange_explicit(&told[h % TOLD_SLOTS], h, memory_order_relaxed) != h)
+		log_warn("%s[%d]: %s", program_invocation_short_name, (int)getpid(), line);
+}
