@@ -5,14 +5,18 @@
 #include "pointed.h"
 #include "probe.h"
 #include "real.h"
+#include "session.h"
 #include "sockets.h"
 #include "waiting.h"
 
+#include <base/log.h>
 #include <errno.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 /* RFC 791: loose and strict source routes. */
 static bool has_source_route(const uint8_t *opts, socklen_t len)
@@ -53,11 +57,23 @@ static bool is_smc(int level, int name, const void *val, socklen_t len)
 	       memcmp(val, "smc", 3) == 0;
 }
 
+static int refuse_source_route(void)
+{
+	static atomic_bool told;
+
+	session_config(); /* another library's constructor may be before ours: the log's level */
+	if (!atomic_exchange_explicit(&told, true, memory_order_relaxed))
+		log_warn("%s[%d]: a source route of a TCP socket is refused: it leads elsewhere "
+		         "than to the proxy",
+		         program_invocation_short_name, (int)getpid());
+	return -EACCES;
+}
+
 /* 0, or a negative errno: it must not be set. */
 static int judge(int fd, int level, int name, const void *val, socklen_t len)
 {
 	if (is_source_route(level, name, val, len) && is_tcp(fd))
-		return -EACCES;
+		return refuse_source_route();
 	if (is_smc(level, name, val, len) && is_tcp(fd))
 		return -ENOENT; /* as where the kernel has none */
 	return membership_judge(fd, level, name, val, len);

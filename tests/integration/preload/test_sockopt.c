@@ -158,6 +158,7 @@ START_TEST(a_tcp_socket_takes_no_source_route)
 	                 -1);
 	ck_assert_int_eq(errno, EACCES);
 #endif
+	ck_assert_int_eq(times_told("source route"), 1);
 	ck_assert_int_eq(setsockopt(fd, IPPROTO_IP, IP_OPTIONS, record, sizeof(record)), 0);
 	ck_assert_int_eq(setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0), 0);
 	close(fd);
