@@ -1,6 +1,6 @@
 /*
- * What one class of programs, or one machine, may do otherwise than another: system calls by number,
- * times, messages, the way into dlopen(). Built for each of them; see run.py.
+ * What one class of programs, or one machine, may do otherwise than another: system calls by
+ * number, times, messages, the way into dlopen(). Built for each of them; see run.py.
  *
  * Usage: client WAY ARGUMENTS
  *
