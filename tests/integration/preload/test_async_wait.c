@@ -89,11 +89,19 @@ static int watch(int fd, uint32_t events)
 	return epoll;
 }
 
+/* The kernel's, where it takes 64-bit time alone. */
+static const int64_t *after_wide(int ms, int64_t wide[2])
+{
+	wide[0] = ms / 1000;
+	wide[1] = ms % 1000 * INT64_C(1000000);
+	return ms < 0 ? NULL : wide;
+}
+
 enum epoll_call { WAIT, PWAIT, PWAIT2, RAW, RAW_PWAIT };
 
 static int wait_by(enum epoll_call call, int epoll, struct epoll_event *ev, int ms)
 {
-	struct timespec ts;
+	int64_t wide[2];
 
 	switch (call) {
 	case WAIT:
@@ -102,9 +110,9 @@ static int wait_by(enum epoll_call call, int epoll, struct epoll_event *ev, int 
 		return epoll_pwait(epoll, ev, 1, ms, &(sigset_t){ 0 });
 	case PWAIT2:
 #ifdef SYS_epoll_pwait2
-		return (int)syscall(SYS_epoll_pwait2, epoll, ev, 1, after(ms, &ts), NULL, 0);
+		return (int)syscall(SYS_epoll_pwait2, epoll, ev, 1, after_wide(ms, wide), NULL, 0);
 #else
-		(void)ts;
+		(void)wide;
 		errno = ENOSYS;
 		return -1;
 #endif

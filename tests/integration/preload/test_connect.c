@@ -387,16 +387,24 @@ START_TEST(a_socket_in_use_is_not_replaced)
 }
 END_TEST
 
+/* By which libc's calls of sockets go on some machines. */
+#ifdef SYS_socketcall
+#define SOCKETCALL SYS_socketcall
+#else
+#define SOCKETCALL UINT32_MAX
+#endif
+
 /* A program that may not ask what its sockets are gets nothing past the proxy either. */
 START_TEST(what_cannot_be_known_is_refused)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCKETCALL, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { .len = 4, .filter = filter };
+	struct sock_fprog program = { .len = 5, .filter = filter };
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(9) };
 	pid_t pid = fork();
 	int status;

@@ -110,7 +110,7 @@ START_TEST(every_name_has_its_address_in_every_program)
 	folder_init();
 	map_told(in_folder("told"), names);
 	for (int p = 0; p < sizes[_i].programs; p++) {
-		char argument[64];
+		char argument[128];
 
 		snprintf(argument, sizeof(argument), "%d %s %s", p, sizes[_i].names, folder);
 		pids[p] = start("look-all-up", argument, sizes[_i].pool);
