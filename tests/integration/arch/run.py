@@ -188,8 +188,9 @@ def both_classes(world):
 def chains(world, through, clients):
     narrow, native = clients["32 bits, 64 of time"], clients["64 bits, 64 of time"]
     there = [NAME, world.port]
-    for name, parent, child in (("32 bits from 64", native, narrow), ("64 bits from 32", narrow, native)):
-        world.check(name, [*through, parent, "exec", child, "plain", *there])
+    for how, with_what in (("exec", ""), ("bare", ", with nothing in its environment")):
+        for name, parent, child in (("32 bits from 64", native, narrow), ("64 bits from 32", narrow, native)):
+            world.check(f"{name}{with_what}", [*through, parent, how, child, "plain", *there])
     world.check(
         "64 bits from 32 from 64", [*through, native, "exec", narrow, "exec", native, "plain", *there]
     )
