@@ -27,14 +27,6 @@ static bool is_print(char c)
 	return c >= 0x20 && c < 0x7f;
 }
 
-static char *put_text(char *at, const char *text)
-{
-	size_t len = strlen(text);
-
-	memcpy(at, text, len);
-	return at + len;
-}
-
 static size_t width(char c)
 {
 	return is_print(c) ? 1 : 4;
@@ -67,7 +59,7 @@ static char *put_field(char *at, const char *text, size_t max)
 		*at++ = digits[(unsigned char)*text >> 4];
 		*at++ = digits[(unsigned char)*text & 15];
 	}
-	return whole ? at : put_text(at, more);
+	return whole ? at : stpcpy(at, more); /* its NUL makes way for what follows */
 }
 
 static char *put_number(char *at, unsigned long n)
@@ -86,7 +78,7 @@ static char *put_number(char *at, unsigned long n)
 
 size_t deed_put(const struct deed *r, char out[DEED_MAX])
 {
-	char *at = put_text(out, words[r->kind]);
+	char *at = stpcpy(out, words[r->kind]);
 
 	*at++ = '\t';
 	at = put_number(at, r->pid);
