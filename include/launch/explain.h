@@ -18,8 +18,8 @@ enum explain_fate {
 	EXPLAIN_OPEN,    /* by SOCKSIFY_EXEC=allow */
 };
 
-/* Why alone: "is static". */
-void explain_why(const struct target *t, char *buf, size_t cap);
+/* Why alone: "is static"; of a script "its interpreter /bin/busybox is static". */
+void explain_cause(const struct target *t, char *buf, size_t cap);
 
 /* "busybox is static: the library can't get into it, so ...". @name: as it was called. */
 void explain_reach(const struct target *t, const char *name, enum explain_fate fate, char *buf,

@@ -21,7 +21,7 @@ static void name_culprit(const char *name, const struct target *t, char *buf, si
 		snprintf(buf, cap, "%s", name);
 }
 
-void explain_why(const struct target *t, char *buf, size_t cap)
+static void say_why(const struct target *t, char *buf, size_t cap)
 {
 	switch (t->why) {
 	case TARGET_WHY_STATIC:
@@ -61,6 +61,18 @@ void explain_why(const struct target *t, char *buf, size_t cap)
 	make_line(buf);
 }
 
+void explain_cause(const struct target *t, char *buf, size_t cap)
+{
+	char why[EXPLAIN_MAX * 3 / 8];
+
+	say_why(t, why, sizeof(why));
+	if (t->program[0])
+		snprintf(buf, cap, "its interpreter %s %s", t->program, why);
+	else
+		snprintf(buf, cap, "%s", why);
+	make_line(buf);
+}
+
 void explain_reach(const struct target *t, const char *name, enum explain_fate fate, char *buf,
                    size_t cap)
 {
@@ -74,7 +86,7 @@ void explain_reach(const struct target *t, const char *name, enum explain_fate f
 	char culprit[EXPLAIN_MAX / 2], why[EXPLAIN_MAX * 3 / 8];
 
 	name_culprit(name, t, culprit, sizeof(culprit));
-	explain_why(t, why, sizeof(why));
+	say_why(t, why, sizeof(why));
 	snprintf(buf, cap, "%s %s: the library can't get into it%s", culprit, why, fates[fate]);
 	make_line(buf);
 }

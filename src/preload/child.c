@@ -5,6 +5,7 @@
  */
 #include "child.h"
 
+#include "audit.h"
 #include "session.h"
 
 #include <dlfcn.h>
@@ -266,6 +267,19 @@ static uint32_t told_hash(const char *text)
 	return h ? h : 1;
 }
 
+static void audit(const struct child *c)
+{
+	enum deed_kind kind = c->way == CHILD_CLOSED ? DEED_CLOSED
+	                      : c->way == CHILD_OPEN ? DEED_OPEN
+	                                             : DEED_NOT_RUN;
+	char why[DEED_WHY_MAX];
+
+	if (!audit_is_on())
+		return;
+	explain_cause(&c->target, why, sizeof(why));
+	audit_note(kind, c->place, why);
+}
+
 void child_tell(const struct child *c)
 {
 	/* A child of vfork tells what the parent then has told. */
@@ -275,6 +289,7 @@ void child_tell(const struct child *c)
 
 	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS)
 		return;
+	audit(c);
 	explain(c, line, sizeof(line));
 	h = told_hash(line);
 	if (atomic_exchange_explicit(&told[h % TOLD_SLOTS], h, memory_order_relaxed) != h)

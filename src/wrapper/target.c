@@ -127,7 +127,7 @@ static void decide_unreachable(const char *name, const struct target *t, enum ex
 		[EXEC_ALLOW] = { EXPLAIN_OPEN, TARGET_OPEN },
 	};
 
-	explain_why(t, plan->reason, sizeof(plan->reason));
+	explain_cause(t, plan->reason, sizeof(plan->reason));
 	explain_reach(t, name, fates[policy].fate, plan->line, sizeof(plan->line));
 	plan->way = fates[policy].way;
 	plan->status = EXIT_CANNOT_RUN; /* where it is refused */
@@ -178,7 +178,7 @@ void target_prepare(const char *file, const struct config *cfg, const char *lib,
 		if (cfg->exec == EXEC_ALLOW) {
 			decide_unreachable(file, &t, cfg->exec, plan);
 		} else {
-			explain_why(&t, plan->reason, sizeof(plan->reason));
+			explain_cause(&t, plan->reason, sizeof(plan->reason));
 			refuse_gain(file, &t, plan);
 		}
 		break;

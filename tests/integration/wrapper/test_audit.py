@@ -289,6 +289,33 @@ class Told(Case):
         self.assertIn(f"run without a network: {shutil.which('busybox')}: is static (socksify)",
                       self.told(done))
 
+    @unittest.skipUnless(shutil.which("busybox"), "no static program is here")
+    def test_a_closed_child_is_told_of(self):
+        busybox = shutil.which("busybox")
+        for way in ("busybox true", 'env -i PATH="$PATH" busybox true', "busybox true; busybox true",
+                    "vfork"):
+            with self.subTest(way):
+                args = ["sh", "-c", way + "; exit 4"]
+                if way == "vfork":
+                    args = [PYTHON, "-c", "import subprocess as s; s.run(['busybox', 'true'])"]
+                done = self.audit(*args)
+                self.assertTrue(any(
+                    line.startswith(f"run without a network: {busybox}: is static (")
+                    for line in self.told(done)), done.stderr)
+        script = os.path.join(self.run_dir.name, "script")
+        with open(script, "w", encoding="ascii") as f:
+            f.write(f"#!{busybox} true\n")
+        os.chmod(script, 0o755)
+        for args in ([script], ["sh", "-c", script + "; true"]):
+            done = self.audit(*args)
+            self.assertTrue(any(
+                line.startswith(f"run without a network: {script}: its interpreter {busybox} is static (")
+                for line in self.told(done)), done.stderr)
+        done = self.audit("sh", "-c", "busybox true; true", SOCKSIFY_EXEC="allow")
+        self.assertIn(f"past the proxy, and not watched: {busybox}: is static (sh)", self.told(done))
+        done = self.audit("sh", "-c", "busybox true; true", SOCKSIFY_EXEC="refuse")
+        self.assertIn(PREFIX + f"not run: {busybox}: is static (sh)", done.stderr.splitlines())
+
     @unittest.skipUnless(os.path.exists("/usr/bin/su") and os.geteuid() != 0, "gains nothing here")
     def test_a_program_that_would_gain_privileges_is_told_of(self):
         done = self.audit("/usr/bin/su")
