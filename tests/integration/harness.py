@@ -295,6 +295,7 @@ def tell(one, cell, watch):
             )
         elif one.leaks == "dns" and not any(p.is_dns for p in others):
             problem = problem or "the watcher saw no question to the nameserver"
+        cell.remark = "; ".join(map(str, others[:1]))
     elif others:
         dns = sum(p.is_dns for p in others)
         seen = "\n".join(f"    {p}" for p in others[:20])

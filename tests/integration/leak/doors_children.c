@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +83,62 @@ STARTS(by_execlp,
 STARTS(by_env, execlp("env", "env", "-i", door_self, connect_word, (char *)NULL))
 STARTS(by_static, execve(door_beside, static_words, none))
 STARTS(by_set_uid, execl(args[0], args[0], connect_word, (char *)NULL))
+
+/* A file without a name. */
+static int in_memory(const char *from)
+{
+	int file = open(from, O_RDONLY | O_CLOEXEC), to = memfd_create("program", MFD_CLOEXEC);
+
+	while (sendfile(to, file, NULL, 1 << 20) > 0)
+		continue;
+	close(file);
+	return to;
+}
+
+static char env_word[] = "env", env_file[] = "/usr/bin/env";
+static char *env_words[] = { env_word, door_self, connect_word, NULL };
+
+/* One of the system's, which has no libraries beside it. */
+STARTS(of_memory, fexecve(in_memory(env_file), env_words, none))
+STARTS(static_of_memory, fexecve(in_memory(door_beside), static_words, none))
+
+/* Where neither the library nor the wrapper is. */
+static void jailed_begin(char **args)
+{
+	static char inside[] = "/alone";
+	char *jailed[] = { inside, NULL };
+	int from = open(door_beside, O_RDONLY | O_CLOEXEC), to;
+
+	(void)args;
+	if (mkdir("jail", 0755) < 0)
+		return;
+	to = open("jail/alone", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	while (sendfile(to, from, NULL, 1 << 20) > 0)
+		continue;
+	close(to);
+	if (chroot("jail") == 0 && chdir("/") == 0)
+		execve(inside, jailed, none);
+}
+
+static int jailed(char **args)
+{
+	return start(jailed_begin, args);
+}
+
+static int by_pidfd_spawn(char **args)
+{
+	int (*call)(int *, const char *, const posix_spawn_file_actions_t *,
+	            const posix_spawnattr_t *, char *const *, char *const *) = NULL;
+	void *found = dlsym(RTLD_DEFAULT, "pidfd_spawn");
+	int fd, err, status;
+
+	(void)args;
+	if (!found)
+		return door_lacks("this libc has no pidfd_spawn()");
+	memcpy(&call, &found, sizeof(call));
+	err = call(&fd, door_self, NULL, NULL, words, none);
+	return err ? -err : wait(&status) < 0 ? -errno : door_of_status(status);
+}
 
 static int by_sh(char **args)
 {
@@ -385,6 +443,8 @@ const struct door doors_children[] = {
 	{ "execlp", by_execlp, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "exec-with-a-socket", with_a_socket, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "exec-by-loader", by_loader, ALL_SEND, DOOR_THROUGH, NULL },
+	{ "fexecve-of-memory", of_memory, ALL_SEND, DOOR_THROUGH, NULL },
+	{ "pidfd_spawn", by_pidfd_spawn, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "env-i", by_env, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "sh-that-unsets", by_sh, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "script", script, ALL_SEND, DOOR_THROUGH, NULL },
@@ -397,6 +457,8 @@ const struct door doors_children[] = {
 	{ "clone-in-one-memory", by_clone, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "static-program", by_static, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "static-program-spawned", spawn_static, ALL_SEND, DOOR_THROUGH, "static" },
+	{ "static-program-of-memory", static_of_memory, ALL_SEND, DOOR_THROUGH, "static" },
+	{ "static-program-jailed", jailed, ROOT_SENDS, DOOR_ANY_ERROR, "static" },
 	{ "script-of-a-static-program", static_script, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "set-uid-program", by_set_uid, NOBODY_SENDS, -EACCES, "set-uid" },
 	{ "fork", copy_by_fork, ALL_SEND, DOOR_THROUGH, NULL },

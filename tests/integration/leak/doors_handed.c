@@ -118,6 +118,23 @@ static int use_early_connect(char **args)
 	return door_fetch(early_fd, early_res);
 }
 
+static void at_end(void)
+{
+	_exit(use_tcp(socket(AF_INET, SOCK_STREAM, 0)) == DOOR_THROUGH ? 0 : 1);
+}
+
+static int use_late(char **args)
+{
+	pid_t pid = fork();
+
+	(void)args;
+	if (pid == 0) {
+		early_at_end = at_end;
+		exit(2);
+	}
+	return door_of_child(pid);
+}
+
 #ifdef __x86_64__
 static long kernel(long number, long a, long b, long c)
 {
@@ -153,6 +170,7 @@ const struct door doors_handed[] = {
 	{ "early-tcp", use_early_tcp, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "early-udp", use_early_udp, ALL_SEND, -EACCES, NULL },
 	{ "connect-of-a-constructor", use_early_connect, ALL_SEND, DOOR_THROUGH, NULL },
+	{ "connect-of-a-destructor", use_late, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "inherited-tcp", handed_tcp, ALL_SEND, DOOR_THROUGH, "inherits" },
 	{ "inherited-udp", handed_udp, ALL_SEND, -EACCES, "inherits" },
 	{ "inherited-connected-udp", handed_connected, ALL_SEND, -EACCES, "inherits" },

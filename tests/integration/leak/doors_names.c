@@ -245,6 +245,12 @@ static int hand_tcp(char **args)
 	return by_hand(NAMESERVER, SOCK_STREAM);
 }
 
+static int hand_resolved(char **args)
+{
+	(void)args;
+	return by_hand("127.0.0.53", SOCK_DGRAM);
+}
+
 static int hand_udp_elsewhere(char **args)
 {
 	(void)args;
@@ -332,6 +338,8 @@ const struct door doors_names[] = {
 	{ "res_nsearch", nsearch, ALL_ASK, DOOR_ANSWERED, NULL },
 	{ "res_nsend", nsend_made, ALL_ASK, DOOR_ANSWERED, NULL },
 	{ "question-by-hand", hand_udp, ALL_ASK, DOOR_ANSWERED, NULL },
+	/* systemd's stub, which would ask in turn. */
+	{ "question-to-resolved", hand_resolved, SENDS_NOTHING, DOOR_ANSWERED, NULL },
 	{ "question-by-hand-and-tcp", hand_tcp, ALL_ASK, DOOR_ANSWERED, NULL },
 	{ "question-to-another-server", hand_udp_elsewhere, ALL_ASK, -EACCES, NULL },
 	{ "question-to-another-server-and-tcp", hand_tcp_elsewhere, ALL_ASK, DOOR_ANY_ERROR, NULL },

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -270,6 +271,62 @@ static int family_of_another(char **args)
 	return door_fetch(fd, connect(fd, (struct sockaddr *)&web, web_len));
 }
 
+/* Of this machine, and yet out by a device. */
+static int home_by_a_device(char **args)
+{
+	int fd = stream_to("127.0.0.1", 0);
+
+	(void)args;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "c0", 3) < 0)
+		return -errno;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return door_end(connect(fd, (struct sockaddr *)&web, web_len), DOOR_SENT);
+}
+
+/* No descriptor is left for whoever would want one. */
+static int without_descriptors(char **args)
+{
+	int fd = stream_to(WEB4, 0);
+	struct rlimit few = { (rlim_t)fd + 1, (rlim_t)fd + 1 };
+
+	(void)args;
+	setrlimit(RLIMIT_NOFILE, &few);
+	return door_fetch(fd, connect(fd, (struct sockaddr *)&web, web_len));
+}
+
+/* Of the range that stands for names, and given to nobody. */
+static int placeholder(char **args)
+{
+	(void)args;
+	return by_connect("198.19.255.77", AF_INET);
+}
+
+/* Numbers of the x32 calls, where the kernel knows them: those of x86-64 with a bit set. */
+static int by_x32_syscall(char **args)
+{
+	int fd = stream_to(WEB4, 0);
+	long res = syscall(SYS_connect | 0x40000000, fd, &web, web_len);
+
+	(void)args;
+	if (res < 0 && errno == ENOSYS)
+		return door_lacks("this kernel has no x32 calls");
+	return door_fetch(fd, res);
+}
+
+/* A socket that is connected by decree (tcp(7)): its first segment is data. */
+static int by_repair(char **args)
+{
+	int fd = stream_to(WEB4, 0), one = 1, none = 0;
+
+	(void)args;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one)) < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&web, web_len) < 0)
+		return -errno;
+	setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &none, sizeof(none));
+	return door_end(send(fd, door_request, door_request_len, MSG_DONTWAIT), DOOR_SENT);
+}
+
 /* An address that is longer than it must be. */
 static int long_address(char **args)
 {
@@ -292,6 +349,11 @@ const struct door doors_tcp[] = {
 	{ "connect-of-a-device", bound_to_a_device, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "connect-of-another-family", family_of_another, SENDS_NOTHING, DOOR_ANY_ERROR, NULL },
 	{ "connect-with-a-long-address", long_address, ALL_SEND, DOOR_THROUGH, NULL },
+	{ "connect-home-by-a-device", home_by_a_device, ALL_SEND, DOOR_ANY_ERROR, NULL },
+	{ "connect-without-descriptors", without_descriptors, ALL_SEND, DOOR_ANY_ERROR, NULL },
+	{ "connect-to-a-free-placeholder", placeholder, ALL_SEND, -EHOSTUNREACH, NULL },
+	{ "connect-by-x32-syscall", by_x32_syscall, ALL_SEND, DOOR_ANY_ERROR, NULL },
+	{ "connect-by-repair", by_repair, ROOT_SENDS, DOOR_ANY_ERROR, NULL },
 	{ "connect-twice", twice, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "connect-non-blocking", non_blocking, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "connect-non-blocking-by-syscall", non_blocking_syscall, ALL_SEND, DOOR_THROUGH, NULL },

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -46,6 +47,67 @@ static int by_sendto_mapped(char **args)
 {
 	(void)args;
 	return send_to("::ffff:" WEB4);
+}
+
+/* Linux takes an address without a family for one of IPv4. */
+static int no_family(char **args)
+{
+	int fd = datagram_to(WEB4, 0);
+
+	(void)args;
+	to.ss_family = AF_UNSPEC;
+	return door_end(sendto(fd, text, sizeof(text), 0, (struct sockaddr *)&to, to_len),
+	                DOOR_SENT);
+}
+
+/* And one of IPv4 for what it is, at a socket of IPv6. */
+static int other_family(char **args)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	(void)args;
+	to_len = door_address(&to, WEB4, PORT);
+	return door_end(sendto(fd, text, sizeof(text), 0, (struct sockaddr *)&to, to_len),
+	                DOOR_SENT);
+}
+
+static int other_family_connected(char **args)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	(void)args;
+	to_len = door_address(&to, WEB4, PORT);
+	if (connect(fd, (struct sockaddr *)&to, to_len) < 0)
+		return -errno;
+	return door_end(send(fd, text, sizeof(text), 0), DOOR_SENT);
+}
+
+/* The address is nobody's: the proxy's side alone knows who is meant. */
+static int named(char **args)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *list;
+	int res;
+
+	(void)args;
+	if (getaddrinfo(WEB_NAME, "4433", &hints, &list) != 0)
+		return -EHOSTUNREACH;
+	res = door_end(sendto(socket(list->ai_family, SOCK_DGRAM, 0), text, sizeof(text), 0,
+	                      list->ai_addr, list->ai_addrlen),
+	               DOOR_SENT);
+	freeaddrinfo(list);
+	return res;
+}
+
+/* Of this machine, and yet out by a device. */
+static int home_by_a_device(char **args)
+{
+	int fd = datagram_to("127.0.0.1", 0);
+
+	(void)args;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "c0", 3) < 0)
+		return -errno;
+	return door_end(sendto(fd, text, sizeof(text), 0, (struct sockaddr *)&to, to_len),
+	                DOOR_SENT);
 }
 
 static int multicast4(char **args)
@@ -325,6 +387,11 @@ const struct door doors_udp[] = {
 	{ "udp-connected-by-syscall", connected_by_syscall, ALL_SEND, DOOR_ANY_ERROR, NULL },
 	{ "udp-connected-home-sent-away", connected_home_sent_away, SENDS_NOTHING, -EACCES, NULL },
 	{ "udp-connect-probes", probe, SENDS_NOTHING, DOOR_ANSWERED, NULL },
+	{ "udp-sendto-without-a-family", no_family, ALL_SEND, -EACCES, NULL },
+	{ "udp-sendto-of-another-family", other_family, ALL_SEND, -EACCES, NULL },
+	{ "udp-connected-of-another-family", other_family_connected, ALL_SEND, -EACCES, NULL },
+	{ "udp-sendto-by-name", named, ALL_ASK, -EACCES, NULL },
+	{ "udp-home-by-a-device", home_by_a_device, ALL_SEND, DOOR_ANY_ERROR, NULL },
 	{ "udp-lite", udplite, ALL_SEND, -EACCES, NULL },
 	{ "multicast-send", multicast4, ALL_SEND, -EACCES, NULL },
 	{ "multicast-send-ipv6", multicast6, ALL_SEND, -EACCES, NULL },

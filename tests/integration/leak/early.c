@@ -8,6 +8,14 @@
 
 int early_tcp = -1, early_udp = -1, early_fd = -1, early_res = -1, early_errno;
 
+void (*early_at_end)(void);
+
+__attribute__((destructor)) static void early_fini(void)
+{
+	if (early_at_end)
+		early_at_end();
+}
+
 __attribute__((constructor)) static void early_init(int argc, char **argv)
 {
 	struct sockaddr_in web = { .sin_family = AF_INET, .sin_port = htons(80) };

@@ -4,6 +4,9 @@
 
 extern int early_tcp, early_udp;
 
+/* Called by the library's destructor, which runs when others have had theirs. */
+extern void (*early_at_end)(void);
+
 /* What a connect within the constructor said; for the one door that wants it. */
 extern int early_fd, early_res, early_errno;
 
