@@ -73,7 +73,9 @@ def quiet_ipv6():
         sysctl(f"ipv6/conf/{scope}/accept_dad", "0")
         sysctl(f"ipv6/conf/{scope}/addr_gen_mode", "1")
         sysctl(f"ipv6/conf/{scope}/disable_ipv6", "0")
-    sysctl("ipv4/ping_group_range", "0 65534")
+    # In a user namespace there may be no other group.
+    for groups in ("0 0", "0 65534"):
+        sysctl("ipv4/ping_group_range", groups)
     # Who is turned away is to hear it at once, however many are.
     sysctl("ipv4/icmp_ratelimit", "0")
     sysctl("ipv4/icmp_msgs_per_sec", "100000")
