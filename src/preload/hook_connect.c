@@ -46,6 +46,8 @@ static int connect_on_path(int fd, const struct path_socket *sock, const struct 
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
+		if (path_is_stray(fd, &path))
+			return path_refuse(&path);
 		return connect_direct(fd, sock, &path, sa, len);
 	case ROUTE_REFUSE:
 		return path.may_probe ? probe_connect(fd, sock, &path, sa, len)

@@ -37,6 +37,8 @@ static int admit_datagram(int fd, const struct path_socket *sock, const struct s
 		return 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
+		if (path_is_stray(fd, &path))
+			return path_refuse(&path);
 		audit_direct(&path);
 		break;
 	case ROUTE_PROXY: /* TCP alone has that */

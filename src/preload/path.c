@@ -8,6 +8,7 @@
 #include <base/log.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -243,6 +244,21 @@ int path_refuse(const struct path *p)
 		         text, p->route.why);
 	audit_note(DEED_REFUSED, text, p->route.why);
 	return p->route.err;
+}
+
+/* Linux sends 127.0.0.1 out by a device that it is told, and nobody out there takes it. */
+bool path_is_stray(int fd, struct path *p)
+{
+	char device[IFNAMSIZ] = "";
+	socklen_t len = sizeof(device);
+
+	if (!endpoint_is_loopback(&p->route.dst) ||
+	    real->getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) < 0 || len == 0 ||
+	    strcmp(device, "lo") == 0)
+		return false;
+	p->route.err = -EACCES;
+	p->route.why = "it is this machine's, and the socket is bound to a device";
+	return true;
 }
 
 /* By an address that leads nowhere. */

@@ -65,6 +65,12 @@ char *path_reason(const struct path *p, char *buf, size_t cap);
 /* Tell of a refusal, once for each destination, and return its errno. */
 int path_refuse(const struct path *p);
 
+/*
+ * Would what is direct, since it goes to this machine, go out by a device all the same? @p is made
+ * ready for path_refuse() then.
+ */
+bool path_is_stray(int fd, struct path *p);
+
 /* O_NONBLOCK. */
 bool path_is_nonblocking(int fd);
 

@@ -349,7 +349,7 @@ const struct door doors_tcp[] = {
 	{ "connect-of-a-device", bound_to_a_device, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "connect-of-another-family", family_of_another, SENDS_NOTHING, DOOR_ANY_ERROR, NULL },
 	{ "connect-with-a-long-address", long_address, ALL_SEND, DOOR_THROUGH, NULL },
-	{ "connect-home-by-a-device", home_by_a_device, ALL_SEND, DOOR_ANY_ERROR, NULL },
+	{ "connect-home-by-a-device", home_by_a_device, ALL_SEND, -EACCES, NULL },
 	{ "connect-without-descriptors", without_descriptors, ALL_SEND, DOOR_ANY_ERROR, NULL },
 	{ "connect-to-a-free-placeholder", placeholder, ALL_SEND, -EHOSTUNREACH, NULL },
 	{ "connect-by-x32-syscall", by_x32_syscall, ALL_SEND, DOOR_ANY_ERROR, NULL },

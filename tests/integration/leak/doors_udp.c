@@ -391,7 +391,7 @@ const struct door doors_udp[] = {
 	{ "udp-sendto-of-another-family", other_family, ALL_SEND, -EACCES, NULL },
 	{ "udp-connected-of-another-family", other_family_connected, ALL_SEND, -EACCES, NULL },
 	{ "udp-sendto-by-name", named, ALL_ASK, -EACCES, NULL },
-	{ "udp-home-by-a-device", home_by_a_device, ALL_SEND, DOOR_ANY_ERROR, NULL },
+	{ "udp-home-by-a-device", home_by_a_device, ALL_SEND, -EACCES, NULL },
 	{ "udp-lite", udplite, ALL_SEND, -EACCES, NULL },
 	{ "multicast-send", multicast4, ALL_SEND, -EACCES, NULL },
 	{ "multicast-send-ipv6", multicast6, ALL_SEND, -EACCES, NULL },
