@@ -49,7 +49,7 @@ struct door {
 	 * "inherits": it starts with sockets, whose numbers are the arguments; "receives": the
 	 * path of a UNIX socket, at which there are some; "set-uid": the path of a set-uid
 	 * program; "static", "ring", "unnamed": not on every machine; "beyond": past any
-	 * library, so to be closed.
+	 * library, so to be closed; "inherits-limit" and the like: what is known to leak.
 	 */
 	const char *needs;
 };

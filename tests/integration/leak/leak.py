@@ -2,7 +2,9 @@
 
 A door under the library comes to what its row says, and the watcher sees no packet. The same door without the
 library has to be seen: a packet at least, or a question to the name server. What no library can stand before
-("beyond") is told with the network closed instead.
+("beyond") is told with the network closed instead. A limit is a door that is known to be open: write() is never
+hooked, so a socket that others have connected, and then hand over, can be written to. Should one be shut some day,
+its story fails, so that the row is put right.
 """
 
 import array
@@ -169,13 +171,22 @@ def doors(build):
 def stories(build):
     for name, sends, needs in doors(build):
         ipv6 = any(word in name for word in OF_IPV6)
+        is_limit, needs = needs.endswith("-limit"), needs.removesuffix("-limit")
         if needs == "beyond":
             how = {"proxies": ["none"], "ways": ["bare"]}
             yield Story(closed(name), f"closed {name}", **how)
         else:
             # Root gains nothing by a set-uid program.
             how = {"users": ["nobody"]} if needs == "set-uid" else {}
-            yield Story(under_library(name, needs), f"door {name}", proxies=["socksifyd"], ipv6=ipv6, **how)
+            kind = "limit" if is_limit else "door"
+            yield Story(
+                under_library(name, needs),
+                f"{kind} {name}",
+                proxies=["socksifyd"],
+                ipv6=ipv6,
+                leaks=is_limit,
+                **how,
+            )
         if sends != "nothing":
             yield Story(
                 bare(name, needs),
