@@ -1,4 +1,5 @@
 /* Options that would open a door beside connect(), and the one that tells how a connect() ended. */
+#include "audit.h"
 #include "leash.h"
 #include "membership.h"
 #include "path.h"
@@ -66,6 +67,8 @@ static int refuse_source_route(void)
 		log_warn("%s[%d]: a source route of a TCP socket is refused: it leads elsewhere "
 		         "than to the proxy",
 		         program_invocation_short_name, (int)getpid());
+	audit_note(DEED_REFUSED, "a source route of a TCP socket",
+	           "it leads elsewhere than to the proxy");
 	return -EACCES;
 }
 
