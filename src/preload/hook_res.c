@@ -38,13 +38,13 @@ struct query {
  */
 static void *find(const char *name)
 {
-	void *at = dlsym(RTLD_NEXT, name + strlen("__")), *lib;
+	void *at = real->dlsym(RTLD_NEXT, name + strlen("__")), *lib;
 
 	if (!at)
-		at = dlsym(RTLD_NEXT, name);
+		at = real->dlsym(RTLD_NEXT, name);
 	if (!at) {
 		lib = real->dlopen("libresolv.so.2", RTLD_LAZY | RTLD_NOLOAD);
-		at = lib ? dlsym(lib, name) : NULL;
+		at = lib ? real->dlsym(lib, name) : NULL;
 	}
 	return at;
 }

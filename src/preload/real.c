@@ -1,5 +1,7 @@
 #include "real.h"
 
+#include "next.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -23,7 +25,7 @@ static long missing(void)
 
 static void *look_up(const char *name)
 {
-	void *at = dlsym(RTLD_NEXT, name);
+	void *at = next_dlsym_at()(RTLD_NEXT, name);
 
 	return at ? at : (void *)(uintptr_t)missing;
 }
