@@ -2,8 +2,8 @@
  * dlsym() and dlvsym() of libc's own objects: ctypes.CDLL("libc.so.6").connect, Ruby's Fiddle, JNA
  * and their like find the hooks there, and not the functions that these stand for.
  *
- * All other look-ups, RTLD_NEXT and RTLD_DEFAULT among them, go on as they are: a library's private
- * function that is called like one of libc's is found as ever. They are many, and some are made by
+ * All other look-ups, RTLD_NEXT and RTLD_DEFAULT of dlsym() among them, go on as they are: a
+ * library's private function that is called like one of libc's is found as ever. They are many, and some are made by
  * allocators and sanitizers before any constructor ran; so a name is told from ours in a few
  * nanoseconds, and then libc's own is jumped to.
  */
@@ -18,9 +18,10 @@
 
 #undef real /* this file says "struct real" */
 
-/* Its two functions are called before anything is initialized: they call nothing of libc's. */
+/* These may be called before anything is initialized. */
 JUMP_TARGET uintptr_t dlsym_target(void *handle, const char *name);
-JUMP_TARGET uintptr_t dlvsym_target(void *handle, const char *name);
+JUMP_TARGET uintptr_t dlvsym_target(void *handle, const char *name, const char *version,
+                                    const void *caller);
 
 #define NO_MEMBER SIZE_MAX
 
@@ -101,12 +102,16 @@ static const struct row *find(const char *name)
 }
 
 /* Before glibc 2.34 the functions that are hooked are spread over these. */
-static bool is_libc(const Dl_info *where)
+static bool is_libc(const void *at)
 {
 	static const char *const objects[] = { "libc.so.6", "libpthread.so.0", "libresolv.so.2",
 		                               "libanl.so.1", "libdl.so.2" };
-	const char *name = where->dli_fname;
+	const char *name;
+	Dl_info where;
 
+	if (!dladdr(at, &where))
+		return false;
+	name = where.dli_fname;
 	for (const char *s = name; *s; s++)
 		if (*s == '/')
 			name = s + 1;
@@ -120,7 +125,7 @@ static bool is_libc(const Dl_info *where)
  * Another preload that stands behind this one, and finds libc's function so, is called by the hook:
  * it would call itself.
  */
-static bool is_behind(const struct row *row, void *caller)
+static bool is_called_by_hook(const struct row *row, const void *caller)
 {
 	Dl_info by, next;
 	void *forward;
@@ -132,13 +137,12 @@ static bool is_behind(const struct row *row, void *caller)
 }
 
 /* @found: by libc itself. */
-static void *choose(const char *name, void *found, void *caller)
+static void *choose(const char *name, void *found, const void *caller)
 {
 	const struct row *row = find(name);
 	const int saved = errno;
-	Dl_info where;
 
-	if (found && row && dladdr(found, &where) && is_libc(&where) && !is_behind(row, caller))
+	if (found && row && is_libc(found) && !is_called_by_hook(row, caller))
 		found = (void *)(uintptr_t)row->hook;
 	errno = saved;
 	return found;
@@ -154,37 +158,64 @@ static void *stand_in_of(void *handle, const char *name, const char *version)
 	return choose(name, next_dlvsym_at()(handle, name, version), __builtin_return_address(0));
 }
 
-static bool may_be_ours(void *handle, const char *name)
+static bool is_pseudo(const void *handle)
 {
-	return handle != RTLD_DEFAULT && handle != RTLD_NEXT && name && find(name);
+	return handle == RTLD_DEFAULT || handle == RTLD_NEXT;
+}
+
+/*
+ * By a version libc finds nothing in objects without versions, such as this one: a program would get
+ * libc's function, and another preload that wraps dlsym() itself (as overlays of games do) would go
+ * past this one.
+ */
+static bool is_overlooked(void *handle, const char *name, const char *version, const void *caller)
+{
+	const int saved = errno;
+	struct link_map *map;
+	Dl_info by;
+	bool is;
+
+	if (handle == RTLD_NEXT &&
+	    !(dladdr1(caller, &by, (void **)&map, RTLD_DL_LINKMAP) && next_is_behind(map)))
+		return false;
+	is = is_libc(next_dlvsym_at()(handle, name, version));
+	errno = saved;
+	return is;
 }
 
 uintptr_t dlsym_target(void *handle, const char *name)
 {
-	return may_be_ours(handle, name) ? (uintptr_t)stand_in : (uintptr_t)next_dlsym_at();
+	if (name && !is_pseudo(handle) && find(name))
+		return (uintptr_t)stand_in;
+	return (uintptr_t)next_dlsym_at();
 }
 
-uintptr_t dlvsym_target(void *handle, const char *name)
+uintptr_t dlvsym_target(void *handle, const char *name, const char *version, const void *caller)
 {
-	return may_be_ours(handle, name) ? (uintptr_t)stand_in_of : (uintptr_t)next_dlvsym_at();
+	if (name && find(name) &&
+	    (!is_pseudo(handle) || is_overlooked(handle, name, version, caller)))
+		return (uintptr_t)stand_in_of;
+	return (uintptr_t)next_dlvsym_at();
 }
 
 #ifdef JUMP_HOOK
 JUMP_HOOK(dlsym, "");
 JUMP_HOOK(dlvsym, "");
 #else
-/* Elsewhere a compiler that optimizes makes a jump of it. */
+/* Elsewhere a compiler that optimizes makes jumps of these. */
 void *hook_dlsym(void *handle, const char *name)
 {
-	if (may_be_ours(handle, name))
-		return stand_in(handle, name);
-	return next_dlsym_at()(handle, name);
+	void *(*target)(void *handle, const char *name);
+
+	*(uintptr_t *)&target = dlsym_target(handle, name);
+	return target(handle, name);
 }
 
 void *hook_dlvsym(void *handle, const char *name, const char *version)
 {
-	if (may_be_ours(handle, name))
-		return stand_in_of(handle, name, version);
-	return next_dlvsym_at()(handle, name, version);
+	void *(*target)(void *handle, const char *name, const char *version);
+
+	*(uintptr_t *)&target = dlvsym_target(handle, name, version, __builtin_return_address(0));
+	return target(handle, name, version);
 }
 #endif

@@ -5,10 +5,10 @@
  *
  *	JUMP_HOOK(name, change)
  *
- * makes hook_<name>(), which calls <name>_target() with its own three arguments, or as many as it
- * has, and jumps to the address that it returns, with the same arguments but for the @change:
- * JUMP_CLEAR_2ND(bits), JUMP_CLEAR_3RD(bits) of an int, or "". It is not defined for machines that
- * nobody has written it for.
+ * makes hook_<name>(), of three arguments at most, which calls <name>_target() with them and, as the
+ * fourth, the address that it will return to; and jumps to the address that this one gives it, with
+ * the same arguments but for the @change: JUMP_CLEAR_2ND(bits), JUMP_CLEAR_3RD(bits) of an int, or
+ * "". It is not defined for machines that nobody has written it for.
  */
 #ifndef PRELOAD_JUMP_H
 #define PRELOAD_JUMP_H
@@ -34,6 +34,7 @@
 	"	.cfi_adjust_cfa_offset 8\n" \
 	"	pushq	%rdx\n" \
 	"	.cfi_adjust_cfa_offset 8\n" \
+	"	movq	24(%rsp), %rcx\n" \
 	"	call	" #name "_target\n" \
 	"	popq	%rdx\n" \
 	"	.cfi_adjust_cfa_offset -8\n" \
@@ -44,20 +45,24 @@
 	change \
 	"	jmp	*%rax\n")
 #elif defined(__i386__)
-/* Arguments on the stack are the called function's own to change. Pushed, they all stand at 12. */
+/* Arguments on the stack are the called function's own to change. While they are pushed each stands at 28. */
 #define JUMP_CLEAR_2ND(bits) "	andl	$~" #bits ", 8(%esp)\n"
 #define JUMP_CLEAR_3RD(bits) "	andl	$~" #bits ", 12(%esp)\n"
 #define JUMP_HOOK(name, change) JUMP_FUNCTION(name, \
 	"	endbr32\n" \
+	"	subl	$12, %esp\n" \
+	"	.cfi_adjust_cfa_offset 12\n" \
 	"	pushl	12(%esp)\n" \
 	"	.cfi_adjust_cfa_offset 4\n" \
-	"	pushl	12(%esp)\n" \
+	"	pushl	28(%esp)\n" \
 	"	.cfi_adjust_cfa_offset 4\n" \
-	"	pushl	12(%esp)\n" \
+	"	pushl	28(%esp)\n" \
+	"	.cfi_adjust_cfa_offset 4\n" \
+	"	pushl	28(%esp)\n" \
 	"	.cfi_adjust_cfa_offset 4\n" \
 	"	call	" #name "_target\n" \
-	"	addl	$12, %esp\n" \
-	"	.cfi_adjust_cfa_offset -12\n" \
+	"	addl	$28, %esp\n" \
+	"	.cfi_adjust_cfa_offset -28\n" \
 	change \
 	"	jmp	*%eax\n")
 #elif defined(__aarch64__)
@@ -71,6 +76,7 @@
 	"	.cfi_rel_offset x30, 8\n" \
 	"	stp	x0, x1, [sp, 16]\n" \
 	"	str	x2, [sp, 32]\n" \
+	"	mov	x3, x30\n" \
 	"	bl	" #name "_target\n" \
 	"	mov	x16, x0\n" \
 	"	ldr	x2, [sp, 32]\n" \

@@ -8,9 +8,7 @@
  */
 #include "next.h"
 
-#include <link.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -124,6 +122,15 @@ void *next_find(const char *name)
 	found = find_from(own, name);
 	/* Opened by a program that runs already, it stands last. */
 	return found ? found : find_from(_r_debug.r_map, name);
+}
+
+bool next_is_behind(const struct link_map *map)
+{
+	const struct link_map *m = _r_debug.r_map;
+
+	while (m && m != map && m->l_ld != _DYNAMIC)
+		m = m->l_next;
+	return m && m == map && m->l_ld != _DYNAMIC;
 }
 
 static void *find_nothing(void *handle, const char *name)
