@@ -1,7 +1,7 @@
 /*
  * dlopen() without RTLD_DEEPBIND. With it a library, and all that it needs, finds libc's functions
- * before any preload's: PHP loads its extensions so, and its curl went past the proxy. dlmopen() has
- * a namespace without any preload: only the program's own is to be had.
+ * before any preload's: PHP loads its extensions so, and its curl went past the proxy. dlmopen()
+ * opens a namespace without any preload: only the program's own is to be had.
  */
 #include "jump.h"
 #include "real.h"

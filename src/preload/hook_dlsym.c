@@ -3,9 +3,9 @@
  * and their like find the hooks there, and not the functions that these stand for.
  *
  * All other look-ups, RTLD_NEXT and RTLD_DEFAULT of dlsym() among them, go on as they are: a
- * library's private function that is called like one of libc's is found as ever. They are many, and some are made by
- * allocators and sanitizers before any constructor ran; so a name is told from ours in a few
- * nanoseconds, and then libc's own is jumped to.
+ * library's private function that is called like one of libc's is found as ever. They are many, and
+ * some are made by allocators and sanitizers before any constructor ran; so a name is told from
+ * ours in a few nanoseconds, and then libc's own is jumped to.
  */
 #include "jump.h"
 #include "next.h"
@@ -164,9 +164,9 @@ static bool is_pseudo(const void *handle)
 }
 
 /*
- * By a version libc finds nothing in objects without versions, such as this one: a program would get
- * libc's function, and another preload that wraps dlsym() itself (as overlays of games do) would go
- * past this one.
+ * By a version libc finds nothing in objects without versions, such as this one: a program would
+ * get libc's function, and another preload that wraps dlsym() itself (as overlays of games do)
+ * would go past this one.
  */
 static bool is_overlooked(void *handle, const char *name, const char *version, const void *caller)
 {

@@ -5,10 +5,10 @@
  *
  *	JUMP_HOOK(name, change)
  *
- * makes hook_<name>(), of three arguments at most, which calls <name>_target() with them and, as the
- * fourth, the address that it will return to; and jumps to the address that this one gives it, with
- * the same arguments but for the @change: JUMP_CLEAR_2ND(bits), JUMP_CLEAR_3RD(bits) of an int, or
- * "". It is not defined for machines that nobody has written it for.
+ * makes hook_<name>(), of three arguments at most, which calls <name>_target() with them and, as
+ * the fourth, the address that it will return to; and jumps to the address that this one gives it,
+ * with the same arguments but for the @change: JUMP_CLEAR_2ND(bits), JUMP_CLEAR_3RD(bits) of an
+ * int, or "". It is not defined for machines that nobody has written it for.
  */
 #ifndef PRELOAD_JUMP_H
 #define PRELOAD_JUMP_H
@@ -45,7 +45,7 @@
 	change \
 	"	jmp	*%rax\n")
 #elif defined(__i386__)
-/* Arguments on the stack are the called function's own to change. While they are pushed each stands at 28. */
+/* Arguments on the stack are the called function's own to change; when pushed each is at 28. */
 #define JUMP_CLEAR_2ND(bits) "	andl	$~" #bits ", 8(%esp)\n"
 #define JUMP_CLEAR_3RD(bits) "	andl	$~" #bits ", 12(%esp)\n"
 #define JUMP_HOOK(name, change) JUMP_FUNCTION(name, \

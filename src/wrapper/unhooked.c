@@ -1,12 +1,12 @@
 /*
- * How it works: a name that is looked up in libc.so.6 itself, and not in the program with all that
- * was loaded before, is libc's. There is nothing to restore: the process becomes no other program.
+ * How it works: a name that is looked up in libc's own table, and not in the program with all that
+ * was loaded before, is libc's. dlsym() would find the library's. There is nothing to restore: the
+ * process becomes no other program.
  */
 #include "unhooked.h"
 
-#include <dlfcn.h>
+#include <base/symbols.h>
 #include <errno.h>
-#include <gnu/lib-names.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -30,9 +30,9 @@ static const struct {
 
 static void *find(const char *name)
 {
-	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+	const struct link_map *libc = symbols_libc();
 
-	return libc ? dlsym(libc, name) : NULL;
+	return libc ? symbols_find(libc, name) : NULL;
 }
 
 void unhooked_sys(struct sys *out)

@@ -1,6 +1,7 @@
 /*
- * dlopen() and dlmopen(): neither RTLD_DEEPBIND nor a namespace takes anybody past the library, and
- * the caller's own RUNPATH is looked at, whatever the optimizer makes of the hook and of its caller.
+ * dlopen() and dlmopen(): neither RTLD_DEEPBIND nor a namespace takes anybody past the library,
+ * and the caller's own RUNPATH is looked at, whatever the optimizer makes of the hook and of its
+ * caller.
  */
 #include "under.h"
 

@@ -1,11 +1,11 @@
 /*
- * getnameinfo() and gethostbyaddr() held to libc's own, which dlsym() finds past the library, in a
- * network of the test's own: every result, buffer and error that asks nobody is the same.
+ * getnameinfo() and gethostbyaddr() held to libc's own, in a network of the test's own: every
+ * result, buffer and error that asks nobody is the same.
  */
 #include "alone.h"
+#include "libc.h"
 #include "routes.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,13 +25,9 @@ static by_addr *libc_by_addr;
 
 static void find_libc(void)
 {
-	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-
-	ck_assert_ptr_nonnull(libc);
-	*(void **)&libc_name_info = dlsym(libc, "getnameinfo");
-	*(void **)&libc_by_addr_r = dlsym(libc, "gethostbyaddr_r");
-	*(void **)&libc_by_addr = dlsym(libc, "gethostbyaddr");
-	ck_assert(libc_name_info != getnameinfo);
+	libc_name_info = LIBC(getnameinfo);
+	libc_by_addr_r = LIBC(gethostbyaddr_r);
+	libc_by_addr = LIBC(gethostbyaddr);
 }
 
 /* Those that have a name are in the hosts file. libc does not look for v4-mapped ones there. */
