@@ -3,6 +3,7 @@
  * before any preload's: PHP loads its extensions so, and its curl went past the proxy. dlmopen()
  * opens a namespace without any preload: only the program's own is to be had.
  */
+#include "audit.h"
 #include "jump.h"
 #include "real.h"
 
@@ -33,6 +34,8 @@ static void *refuse(Lmid_t space, const char *file, int flags)
 		log_warn("%s[%d]: dlmopen(\"%s\") refused: it would go past the proxy in a "
 		         "namespace of its own",
 		         program_invocation_short_name, (int)getpid(), file ? file : "");
+	audit_note(DEED_REFUSED, file ? file : "the program once more",
+	           "dlmopen() would take it past the proxy, to a namespace of its own");
 	snprintf(label, sizeof(label), "%s (libsocksify allows only LM_ID_BASE)",
 	         file ? file : "the program");
 	return real->dlmopen(NO_NAMESPACE, label, RTLD_LAZY);

@@ -75,7 +75,10 @@ class Ends(Case):
                 self.assertEqual(self.left(), [])
 
     def test_a_signal_is_the_programs_own(self):
-        for sig in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGPIPE, signal.SIGINT):
+        signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGPIPE, signal.SIGINT]
+        if wrapper.PRELOADABLE:  # a sanitizer takes it for its own
+            signals.append(signal.SIGSEGV)
+        for sig in signals:
             with self.subTest(sig):
                 done = self.audit("sh", "-c", f"kill -{int(sig)} $$")
                 self.assertEqual(done.returncode, -sig)
@@ -214,6 +217,13 @@ class Told(Case):
         done = self.audit(PYTHON, "-c", program)
         self.assertIn("refused: a VSOCK socket: only TCP has a way through the proxy (python3)",
                       self.told(done))
+
+    def test_a_library_in_a_namespace_of_its_own_is_told_of(self):
+        program = ("import ctypes as c; f = c.CDLL(None).dlmopen; "
+                   "f.argtypes = [c.c_long, c.c_char_p, c.c_int]; f(-1, b'libm.so.6', 2)")
+        done = self.audit(PYTHON, "-c", program)
+        self.assertIn("refused: libm.so.6: dlmopen() would take it past the proxy, to a namespace "
+                      "of its own (python3)", self.told(done))
 
     def test_a_rule_is_named(self):
         # A broadcast address: the kernel says no to it, so that nothing leaves.
