@@ -111,10 +111,11 @@ static void decide_unreachable(struct child *c)
 	}
 }
 
+/* What the library can't get into may start something that it can. */
+static const struct target any = { .kind = TARGET_DYNAMIC, .is_native = true };
+
 static void decide(struct child *c)
 {
-	/* What the library can't get into may start something that it can. */
-	static const struct target any = { .kind = TARGET_DYNAMIC, .is_native = true };
 	int saved = errno;
 
 	c->err = 0;
@@ -206,6 +207,28 @@ void child_plan_at(struct child *c, int fd, const char *path)
 	errno = saved;
 }
 
+void child_plan_elsewhere(struct child *c, const char *file, bool by_search)
+{
+	int saved = errno;
+
+	c->err = 0;
+	c->by_shell = false;
+	c->target = any;
+	c->file = c->wrapper;
+	c->way = CHILD_ELSEWHERE;
+	find_entry(c, &any);
+	if (strlen(file) >= sizeof(c->place) - 2) {
+		c->way = CHILD_FAILS;
+		c->err = -ENAMETOOLONG;
+	} else if (!find_wrapper(c)) {
+		refuse(c);
+	}
+	snprintf(c->place, sizeof(c->place), "%s", file);
+	if (!by_search)
+		add_slash(c->place, sizeof(c->place));
+	errno = saved;
+}
+
 size_t child_args_len(const struct child *c, char *const argv[])
 {
 	size_t n = 0;
@@ -213,7 +236,8 @@ size_t child_args_len(const struct child *c, char *const argv[])
 	while (argv && argv[n])
 		n++;
 	/* socksify --closed -q --argv0 NAME -- PROGRAM, the shell's script, the rest, the NULL. */
-	return (c->way == CHILD_CLOSED ? 7 : 1) + c->by_shell + (n > 0 ? n - 1 : 0) + 1;
+	return (c->way == CHILD_CLOSED || c->way == CHILD_ELSEWHERE ? 7 : 1) + c->by_shell +
+	       (n > 0 ? n - 1 : 0) + 1;
 }
 
 void child_args(const struct child *c, char *const argv[], char **out)
@@ -224,10 +248,12 @@ void child_args(const struct child *c, char *const argv[], char **out)
 	const char *program = c->by_shell ? SHELL : c->place;
 	const char **to = (const char **)out;
 
-	if (c->way == CHILD_CLOSED) {
+	if (c->way == CHILD_CLOSED || c->way == CHILD_ELSEWHERE) {
 		*to++ = "socksify";
-		*to++ = "--closed";
-		*to++ = "-q";
+		if (c->way == CHILD_CLOSED) {
+			*to++ = "--closed";
+			*to++ = "-q";
+		}
 		*to++ = "--argv0";
 		*to++ = c->by_shell ? SHELL : *from;
 		*to++ = "--";
@@ -248,6 +274,13 @@ static void explain(const struct child *c, char *buf, size_t cap)
 	                         : c->way == CHILD_OPEN ? EXPLAIN_OPEN
 	                                                : EXPLAIN_REFUSED;
 
+	if (c->way == CHILD_REFUSED && c->file == c->wrapper) {
+		snprintf(buf, cap,
+		         "%.512s: it is found in another folder, where socksify would judge it, "
+		         "which is not installed beside the library",
+		         c->place);
+		return;
+	}
 	if (c->way == CHILD_REFUSED && c->target.kind == TARGET_PRIVILEGED) {
 		explain_gain(&c->target, c->place, NULL, buf, cap);
 		return;
@@ -287,7 +320,7 @@ void child_tell(const struct child *c)
 	char line[EXPLAIN_MAX];
 	uint32_t h;
 
-	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS)
+	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS || c->way == CHILD_ELSEWHERE)
 		return;
 	audit(c);
 	explain(c, line, sizeof(line));

@@ -17,6 +17,7 @@ enum child_way {
 	CHILD_OPEN,      /* nor here, and SOCKSIFY_EXEC=allow: past the proxy */
 	CHILD_REFUSED,   /* not at all: ->err */
 	CHILD_FAILS,     /* execve would fail, and is left to say so; ->err: how */
+	CHILD_ELSEWHERE, /* only there it is known what it is: socksify judges it, and becomes it */
 };
 
 struct child {
@@ -28,7 +29,7 @@ struct child {
 	char place[PATH_MAX + NAME_MAX + 2]; /* the program that was found; as given to execve() */
 	/* Ours in LD_PRELOAD: for the program itself, or for those that it starts; "" is none. */
 	char entry[PATH_MAX];
-	char wrapper[PATH_MAX]; /* CHILD_CLOSED: socksify */
+	char wrapper[PATH_MAX]; /* CHILD_CLOSED, CHILD_ELSEWHERE: socksify */
 };
 
 /* By the constructor: where this library is, and how the loader found it. */
@@ -47,6 +48,13 @@ void child_plan_found(struct child *c, const char *file, const char *path);
  * not CHILD_PRELOADED) by ->place, @fd must not be close-on-exec.
  */
 void child_plan_at(struct child *c, int fd, const char *path);
+
+/*
+ * For a file that another process will find, from a folder of its own.
+ *
+ * @by_search  as execvp() does
+ */
+void child_plan_elsewhere(struct child *c, const char *file, bool by_search);
 
 /* Elements that child_args() writes, with the NULL. @argv may be NULL. */
 size_t child_args_len(const struct child *c, char *const argv[]);
