@@ -11,6 +11,7 @@
 #include "next.h"
 #include "real.h"
 
+#include <base/symbols.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -102,7 +103,7 @@ static const struct row *find(const char *name)
 }
 
 /* Before glibc 2.34 the functions that are hooked are spread over these. */
-static bool is_libc(const void *at)
+static bool is_in_libc(const void *at)
 {
 	static const char *const objects[] = { "libc.so.6", "libpthread.so.0", "libresolv.so.2",
 		                               "libanl.so.1", "libdl.so.2" };
@@ -121,6 +122,14 @@ static bool is_libc(const void *at)
 	return false;
 }
 
+/* dladdr() takes 10 us in libc: it is for the odd ones. */
+static bool is_libcs(const char *name, const void *at)
+{
+	const struct link_map *map = symbols_libc();
+
+	return at && ((map && symbols_find(map, name) == at) || is_in_libc(at));
+}
+
 /*
  * Another preload that stands behind this one, and finds libc's function so, is called by the hook:
  * it would call itself.
@@ -133,6 +142,8 @@ static bool is_called_by_hook(const struct row *row, const void *caller)
 	if (row->member == NO_MEMBER)
 		return false;
 	forward = *(void *const *)((const char *)real_get() + row->member);
+	if (is_libcs(row->name, forward))
+		return false;
 	return dladdr(forward, &next) && dladdr(caller, &by) && next.dli_fbase == by.dli_fbase;
 }
 
@@ -142,7 +153,7 @@ static void *choose(const char *name, void *found, const void *caller)
 	const struct row *row = find(name);
 	const int saved = errno;
 
-	if (found && row && is_libc(found) && !is_called_by_hook(row, caller))
+	if (found && row && is_libcs(name, found) && !is_called_by_hook(row, caller))
 		found = (void *)(uintptr_t)row->hook;
 	errno = saved;
 	return found;
@@ -178,7 +189,7 @@ static bool is_overlooked(void *handle, const char *name, const char *version, c
 	if (handle == RTLD_NEXT &&
 	    !(dladdr1(caller, &by, (void **)&map, RTLD_DL_LINKMAP) && next_is_behind(map)))
 		return false;
-	is = is_libc(next_dlvsym_at()(handle, name, version));
+	is = is_libcs(name, next_dlvsym_at()(handle, name, version));
 	errno = saved;
 	return is;
 }
