@@ -100,3 +100,13 @@ def python_unknown_name_fails(cell):
     result = cell.run([*PYTHON, "-c", script], status=1)
     if b"URLError" not in result.err:
         raise Failed("it failed otherwise")
+
+
+@story()
+def python_ctypes(cell):
+    """libc's own functions by dlsym(): of its name, of the file, of the whole program."""
+    hosts = ["web.test", world.WEB4]
+    cell.run(
+        [*PYTHON, source(cell, "foreign.py"), *hosts],
+        out="".join(asked(host, "/soname", "/found", "/program") for host in hosts),
+    )

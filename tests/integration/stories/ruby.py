@@ -42,3 +42,11 @@ def ruby_is_told_of_a_refusal(cell):
         ["ruby", source(cell, "fetch.rb"), "refused", *hosts],
         out="".join(f"{host}: refused\n" for host in hosts),
     )
+
+
+@story(needs=["ruby"])
+def ruby_fiddle(cell):
+    cell.run(
+        ["ruby", source(cell, "foreign.rb"), world.WEB4],
+        out=f"you asked {world.WEB4} for /fiddle\n",
+    )
