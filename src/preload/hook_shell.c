@@ -1,7 +1,7 @@
 /*
  * Calls that run a command by /bin/sh, from within libc and with the process's own environment.
- * That is made whole before, and the shell judged: one that the library can't get into is run by the
- * wrapper, in the same libc call, as the command "exec socksify --closed ... /bin/sh -c COMMAND".
+ * That is made whole before, and the shell judged: one that the library can't get into is run by
+ * the wrapper, in the same libc call, as "exec socksify --closed ... /bin/sh -c COMMAND".
  *
  * These are all that libc has: it starts no other program by itself.
  */
