@@ -4,10 +4,12 @@
  * allocators call it before start-up is done.
  */
 #include "real.h"
+#include "stranger.h"
 #include "uring.h"
 
 #include <errno.h>
 #include <linux/net.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -173,6 +175,13 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 	case SYS_execveat:
 		return hook_execveat((int)a, (const char *)b, (char *const *)c, (char *const *)d,
 		                     (int)e);
+#ifdef SYS_seccomp
+	case SYS_seccomp:
+		/* Before it takes effect. Without a program it only asks what the kernel knows. */
+		if ((a == SECCOMP_SET_MODE_FILTER && c) || a == SECCOMP_SET_MODE_STRICT)
+			stranger_stop();
+		break;
+#endif
 #ifdef SYS_io_uring_setup
 	case SYS_io_uring_setup:
 		if (uring_is_allowed())

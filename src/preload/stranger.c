@@ -11,6 +11,7 @@
 #define INHERITED_MAX 64 /* descriptors that are looked at: inherited ones have low numbers */
 
 atomic_bool strangers_sought, strangers_any;
+static atomic_bool stopped;
 
 /* By its peer: where that is this machine, nothing leaves. */
 static bool has_forbidden_peer(int fd, const struct path_socket *sock, struct path *path)
@@ -35,6 +36,8 @@ static void seek_one(int fd)
 	struct fd_entry *e;
 	struct path path;
 
+	if (atomic_load_explicit(&stopped, memory_order_relaxed))
+		return;
 	switch (path_judge(fd, &sock)) {
 	case PATH_KERNEL:
 		return;
@@ -49,6 +52,13 @@ static void seek_one(int fd)
 	if (e)
 		fds_set(e, FD_STRANGE);
 	atomic_store_explicit(&strangers_any, true, memory_order_relaxed);
+}
+
+void stranger_stop(void)
+{
+	/* Those that were there first are looked at while that is still allowed. */
+	(void)strangers_are_there();
+	atomic_store_explicit(&stopped, true, memory_order_relaxed);
 }
 
 void stranger_seek(void)

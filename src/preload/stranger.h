@@ -18,6 +18,12 @@ void stranger_seek(void);
 /* Of those that came along with a message. Keeps errno. */
 void stranger_seek_message(const struct msghdr *msg);
 
+/*
+ * The program is about to filter its own system calls (seccomp), and may have itself killed for one
+ * that only asks what a socket is, as chromium's renderers do: from now on nobody is looked for.
+ */
+void stranger_stop(void);
+
 /* stranger_judge_send(), where there is one. */
 int stranger_judge(int fd);
 
