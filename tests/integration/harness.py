@@ -217,7 +217,7 @@ class Cell:
                 code = process.returncode
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                stdout, stderr = process.communicate()
+                stdout, stderr = what_is_left(process)
                 code = f"still running after {timeout} s"
         result = Result(argv, code, stdout, stderr)
         self.results.append(result)
@@ -250,6 +250,14 @@ class Cell:
             lines.append(f"    status {r.status}; standard output ends:\n{tail(r.out)}")
             lines.append(f"    standard error ends:\n{tail(r.err)}")
         return "\n".join(lines)
+
+
+def what_is_left(process):
+    """A descendant in a session of its own may hold the pipes open: sweep() ends it."""
+    try:
+        return process.communicate(timeout=5)
+    except subprocess.TimeoutExpired as e:
+        return e.stdout or b"", e.stderr or b""
 
 
 def children():
