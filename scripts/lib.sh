@@ -74,6 +74,8 @@ bind9-dnsutils dig
 bind9-host host
 iputils-ping ping
 busybox-static busybox
+hey hey
+sudo sudo
 musl-tools musl-gcc
 chromium chromium
 '

@@ -39,6 +39,8 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.git(path[4:], query)
         elif path == "/big":
             self.answer(pattern(1 << 20), "application/octet-stream")
+        elif path.startswith("/files/"):
+            self.file(path)
         else:
             self.answer(f"you asked {self.headers.get('Host')} for {path}\n".encode())
 
@@ -50,6 +52,14 @@ class Pages(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def file(self, path):
+        """What a story has put there."""
+        try:
+            with open(self.server.scratch + os.path.normpath(path), "rb") as f:
+                self.answer(f.read(), "application/octet-stream")
+        except OSError:
+            self.send_error(404)
 
     def git(self, path, query):
         """git-http-backend as a CGI program (RFC 3875), without streaming: the repositories are tiny."""
