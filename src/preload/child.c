@@ -6,6 +6,7 @@
 #include "child.h"
 
 #include "audit.h"
+#include "real.h"
 #include "session.h"
 
 #include <dlfcn.h>
@@ -18,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,11 +32,28 @@
  */
 static char own[PATH_MAX];
 
+/*
+ * What was told. A page that children share: a shell forks for each command, and tells of a file
+ * once all the same, as does the child of a vfork.
+ */
+static _Atomic uint32_t fallback[TOLD_SLOTS], *told = fallback;
+
+static void share_told(void)
+{
+	void *page = mmap(NULL, sizeof(fallback), PROT_READ | PROT_WRITE,
+	                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (page != MAP_FAILED)
+		told = page;
+}
+
 void child_init(void)
 {
 	Dl_info info;
 	size_t len = 0;
 
+	if (told == fallback)
+		share_told();
 	if (own[0] || !dladdr(own, &info) || !info.dli_fname)
 		return;
 	if (info.dli_fname[0] != '/' && getcwd(own, sizeof(own) - 1)) {
@@ -52,7 +71,8 @@ void child_init(void)
 /* Where there is a library for it. */
 static bool find_entry(struct child *c, const struct target *target)
 {
-	child_init();
+	if (!own[0])
+		child_init();
 	if (own[0] && access(own, R_OK) == 0 &&
 	    entry_for(c->entry, sizeof(c->entry), own, target) == 0)
 		return true;
@@ -178,7 +198,7 @@ static bool is_out_of_sight(int fd, const char *path)
 
 void child_plan_at(struct child *c, int fd, const char *path)
 {
-	int saved = errno, flags = fcntl(fd, F_GETFD);
+	int saved = errno, flags = real->fcntl(fd, F_GETFD, 0);
 	const char *slash = path ? "/" : "";
 
 	if (!path)
@@ -268,7 +288,22 @@ void child_args(const struct child *c, char *const argv[], char **out)
 	*to = NULL;
 }
 
-static void explain(const struct child *c, char *buf, size_t cap)
+/* What a person knows it by: of fexecve(3) the file that the descriptor is. */
+static const char *name_of(const struct child *c, char *buf, size_t cap)
+{
+	int saved = errno;
+	ssize_t n = -1;
+
+	if (strncmp(c->place, "/proc/self/fd/", 14) == 0 || strncmp(c->place, "/dev/fd/", 8) == 0)
+		n = readlink(c->place, buf, cap - 1);
+	errno = saved;
+	if (n <= 0 || buf[0] != '/')
+		return c->place;
+	buf[n] = '\0';
+	return buf;
+}
+
+static void explain(const struct child *c, const char *name, char *buf, size_t cap)
 {
 	enum explain_fate fate = c->way == CHILD_CLOSED ? EXPLAIN_CLOSED
 	                         : c->way == CHILD_OPEN ? EXPLAIN_OPEN
@@ -278,16 +313,16 @@ static void explain(const struct child *c, char *buf, size_t cap)
 		snprintf(buf, cap,
 		         "%.512s: it is found in another folder, where socksify would judge it, "
 		         "which is not installed beside the library",
-		         c->place);
+		         name);
 		return;
 	}
 	if (c->way == CHILD_REFUSED && c->target.kind == TARGET_PRIVILEGED) {
-		explain_gain(&c->target, c->place, NULL, buf, cap);
+		explain_gain(&c->target, name, NULL, buf, cap);
 		return;
 	}
 	if (c->way == CHILD_REFUSED && session_config()->exec == EXEC_CLOSED)
 		fate = EXPLAIN_STUCK;
-	explain_reach(&c->target, c->place, fate, buf, cap);
+	explain_reach(&c->target, name, fate, buf, cap);
 }
 
 /* FNV-1a; 0 stands for an empty slot. */
@@ -300,7 +335,7 @@ static uint32_t told_hash(const char *text)
 	return h ? h : 1;
 }
 
-static void audit(const struct child *c)
+static void audit(const struct child *c, const char *name)
 {
 	enum deed_kind kind = c->way == CHILD_CLOSED ? DEED_CLOSED
 	                      : c->way == CHILD_OPEN ? DEED_OPEN
@@ -310,20 +345,20 @@ static void audit(const struct child *c)
 	if (!audit_is_on())
 		return;
 	explain_cause(&c->target, why, sizeof(why));
-	audit_note(kind, c->place, why);
+	audit_note(kind, name, why);
 }
 
 void child_tell(const struct child *c)
 {
-	/* A child of vfork tells what the parent then has told. */
-	static _Atomic uint32_t told[TOLD_SLOTS];
-	char line[EXPLAIN_MAX];
+	char line[EXPLAIN_MAX], file[EXPLAIN_MAX / 2];
+	const char *name;
 	uint32_t h;
 
 	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS || c->way == CHILD_ELSEWHERE)
 		return;
-	audit(c);
-	explain(c, line, sizeof(line));
+	name = name_of(c, file, sizeof(file));
+	audit(c, name);
+	explain(c, name, line, sizeof(line));
 	h = told_hash(line);
 	if (atomic_exchange_explicit(&told[h % TOLD_SLOTS], h, memory_order_relaxed) != h)
 		log_warn("%s[%d]: %s", program_invocation_short_name, (int)getpid(), line);

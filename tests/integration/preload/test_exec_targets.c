@@ -12,6 +12,15 @@ static void execute_as_nobody(void)
 }
 
 /* @_i  each call, as this user and as nobody */
+/* A file that nobody was told of. */
+static const char *own_static(int i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "static-%d", i);
+	return copy(name, shown_static, 0755);
+}
+
 START_TEST(static_program_is_treated_as_is_wanted)
 {
 	enum call call = (enum call)(_i / 2);
@@ -22,7 +31,7 @@ START_TEST(static_program_is_treated_as_is_wanted)
 	log_empty();
 	ck_assert_int_eq(chmod(log_path, 0666), 0);
 	plan.call = call;
-	plan.file = shown_static;
+	plan.file = own_static(_i);
 	plan.argv = args;
 	plan.envp = environ;
 	run(as_nobody ? execute_as_nobody : execute);
@@ -36,7 +45,7 @@ START_TEST(static_program_is_treated_as_is_wanted)
 	ck_assert_int_eq(said.status, 0);
 	ck_assert_msg(strncmp(said.text, ARGS, strlen(ARGS)) == 0, "%s", said.text);
 	check_said_of("socket", is_mode("allow") ? "ok" : "EACCES");
-	check_said_of("exe", shown_static);
+	check_said_of("exe", plan.file);
 	check_said_of("preload", library);
 	check_said("\nfiles 0\n");
 }
@@ -97,13 +106,13 @@ START_TEST(relative_names_stay_relative)
 }
 END_TEST
 
-static void execute_twice(void)
+static void execute_often(void)
 {
-	for (volatile int i = 0; i < 3; i++) {
-		pid_t pid = vfork();
+	for (volatile int i = 0; i < 4; i++) {
+		pid_t pid = i < 2 ? fork() : vfork();
 
 		if (pid == 0) {
-			execve(shown_static, args, environ);
+			execve(plan.file, args, environ);
 			_exit(FAILED);
 		}
 		waitpid(pid, NULL, 0);
@@ -116,7 +125,8 @@ START_TEST(file_is_told_of_once)
 	if (!shown_static)
 		return;
 	log_empty();
-	run(execute_twice);
+	plan.file = own_static(-1);
+	run(execute_often);
 	ck_assert_int_eq(log_lines("is static"), 1);
 }
 END_TEST

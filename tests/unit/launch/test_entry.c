@@ -177,8 +177,56 @@ START_TEST(form_with_lib_where_both_classes_are_installed)
 }
 END_TEST
 
+/* "LIB" in an entry's folder is what our own loader makes of $LIB. */
+START_TEST(entry_serves_where_its_library_is_of_the_class)
+{
+	static const struct {
+		const char *entry; /* below the folder, unless it begins with a dot */
+		bool ours, second;
+	} rows[] = {
+		{ "/plain/" LIB, true, false },
+		{ "/wrong/" LIB, false, true },
+		{ "/none/" LIB, false, false },
+		{ "/$LIB/" LIB, true, true },
+		{ "/${LIB}/" LIB, true, true },
+		{ "/$LIBRARY/" LIB, false, false },
+		{ "/$ORIGIN/" LIB, false, false },
+		{ "./" LIB, false, false },
+		{ LIB, false, false },
+		{ "", false, false },
+	};
+	struct target ours = native(), other;
+	char name[PATH_MAX], entry[2 * PATH_MAX];
+
+	folder_init();
+	other = second("glibc32/lib-second/ld-linux.so.2");
+	put_elf("plain/" LIB, ours.class, ours.machine);
+	put_elf("wrong/" LIB, other.class, other.machine);
+	snprintf(name, sizeof(name), "%s/" LIB, own_lib());
+	put_elf(name, ours.class, ours.machine);
+	put_elf("lib-second/" LIB, other.class, other.machine);
+	for (int i = 0; i < ROWS(rows); i++) {
+		/* An entry ends where its list goes on. */
+		int len = snprintf(entry, sizeof(entry), "%s%s",
+		                   rows[i].entry[0] == '/' ? folder : "", rows[i].entry);
+
+		strcpy(entry + len, ":/other.so");
+		errno = ERANGE;
+		ck_assert_msg(entry_serves(entry, (size_t)len, &ours) == rows[i].ours, "%s", entry);
+		ck_assert_msg(entry_serves(entry, (size_t)len, &other) == rows[i].second, "%s",
+		              entry);
+		ck_assert_int_eq(errno, ERANGE);
+	}
+	memset(entry, 'x', sizeof(entry));
+	entry[0] = '/';
+	ck_assert(!entry_serves(entry, sizeof(entry), &ours));
+	folder_fini();
+}
+END_TEST
+
 UNIT_MAIN("launch/entry", { folder_of_the_loader_is_what_lib_stands_for, 0 },
           { our_own_loader_agrees, 0 }, { plain_path_where_one_class_is_installed, 0 },
           { plain_path_where_the_folder_is_unusual, 0 },
           { second_class_is_served_where_its_library_is, 0 },
-          { form_with_lib_where_both_classes_are_installed, 0 })
+          { form_with_lib_where_both_classes_are_installed, 0 },
+          { entry_serves_where_its_library_is_of_the_class, 0 })
