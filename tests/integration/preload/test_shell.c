@@ -149,7 +149,9 @@ END_TEST
 /* The vector that a program keeps by is not written to. */
 START_TEST(what_was_given_out_stays_right)
 {
-	static char a[] = "A=1", *own[] = { a, NULL }, *others[] = { NULL };
+	static char a[] = "A=1", b[] = "B=1";
+	char *own[] = { a, offspring_bare()[0], NULL },
+	     *others[] = { b, offspring_bare()[0], NULL };
 	char **kept, **before = environ;
 
 	environ = own;

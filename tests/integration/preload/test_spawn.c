@@ -166,7 +166,7 @@ START_TEST(names_are_looked_up_in_path)
 	expect_errno(1, "no-such-program", ENOENT);
 	unsetenv("PATH");
 	expect_errno(1, "prog", ENOENT);
-	ck_assert_int_eq(spawn(1, "true", NULL, "say", NULL), 0);
+	ck_assert_int_eq(spawn(1, "true", NULL, "say", offspring_bare()), 0);
 	/* posix_spawn() doesn't look anything up. */
 	setenv("PATH", path, 1);
 	expect_errno(0, "prog", ENOENT);
@@ -213,7 +213,7 @@ START_TEST(relative_paths_are_of_the_folder_that_file_actions_change_to)
 			posix_spawn_file_actions_addchdir_np(&fa, folder);
 		else
 			posix_spawn_file_actions_addfchdir_np(&fa, fd);
-		ck_assert_int_eq(spawn(_i, "./prog", &fa, "connect", NULL), 0);
+		ck_assert_int_eq(spawn(_i, "./prog", &fa, "connect", offspring_bare()), 0);
 		ck_assert_int_eq(spawn(_i, "./prog", &fa, "alike", offspring_bare()), 0);
 		if (calls[_i].call)
 			ck_assert_int_eq(spawn(_i, "./missing", &fa, "say", environ), 127 << 8);
@@ -232,7 +232,7 @@ START_TEST(static_programs_get_no_network)
 
 	if (!getenv("STATIC_SHELL") || !calls[_i].call)
 		return;
-	status = spawn(_i, getenv("STATIC_SHELL"), NULL, "net", NULL);
+	status = spawn(_i, getenv("STATIC_SHELL"), NULL, "net", offspring_bare());
 	if (strcmp(mode, "refuse") == 0) {
 		ck_assert_int_eq(status, -1);
 		ck_assert_int_eq(errno, EACCES);
@@ -241,7 +241,7 @@ START_TEST(static_programs_get_no_network)
 	}
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_addchdir_np(&fa, folder);
-	status = spawn(_i, "./static", &fa, "net", NULL);
+	status = spawn(_i, "./static", &fa, "net", offspring_bare());
 	if (strcmp(mode, "refuse") == 0)
 		ck_assert_int_eq(status, 126 << 8);
 	else
