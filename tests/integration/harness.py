@@ -161,6 +161,31 @@ class Cell:
                 )
             os.chmod(path, 0o644)
             argv = ["proxychains4", "-q", "-f", path, *argv]
+        elif self.way == "torsocks":
+            path = os.path.join(self.scratch, "torsocks.conf")
+            with open(path, "w", encoding="ascii") as f:
+                f.write(f"TorAddress {world.PROXY4}\nTorPort {self.port}\n")
+            os.chmod(path, 0o644)
+            env["TORSOCKS_CONF_FILE"], env["TORSOCKS_LOG_LEVEL"] = path, "1"
+            argv = ["torsocks", *argv]
+        elif self.way == "tsocks":
+            path = os.path.join(self.scratch, "tsocks.conf")
+            with open(path, "w", encoding="ascii") as f:
+                f.write(f"local = 192.0.2.0/255.255.255.0\nserver = {world.PROXY4}\nserver_port = {self.port}\nserver_type = 5\n")
+            os.chmod(path, 0o644)
+            env["TSOCKS_CONF_FILE"] = path
+            argv = ["tsocks", *argv]
+        elif self.way == "dante":
+            path = os.path.join(self.scratch, "socks.conf")
+            with open(path, "w", encoding="ascii") as f:
+                f.write(
+                    "resolveprotocol: fake\nroute { from: 0.0.0.0/0 to: 127.0.0.0/8 via: direct }\n"
+                    f"route {{ from: 0.0.0.0/0 to: 0.0.0.0/0 via: {world.PROXY4} port = {self.port}\n"
+                    "protocol: tcp\nproxyprotocol: socks_v5 }\n"
+                )
+            os.chmod(path, 0o644)
+            env["SOCKS_CONF"] = path
+            env["LD_PRELOAD"] = "libdsocksd.so.0"
         return argv, env
 
     def run(

@@ -45,7 +45,7 @@ def arguments():
         "--way",
         action="append",
         default=[],
-        help="instead of wrapper and preload: proxychains4, bare",
+        help="instead of wrapper and preload: proxychains4, torsocks, bare",
     )
     parser.add_argument(
         "--proxy", action="append", default=[], help="only through this one; others are not started"
