@@ -182,6 +182,9 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 			stranger_stop();
 		break;
 #endif
+	case SYS_prctl:
+		return hook_prctl((int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d,
+		                  (unsigned long)e);
 #ifdef SYS_io_uring_setup
 	case SYS_io_uring_setup:
 		if (uring_is_allowed())

@@ -115,6 +115,9 @@ int stranger_judge(int fd)
 
 	if (!fds_has(e, FD_STRANGE | FD_DUPED))
 		return 0;
+	/* It can't be asked what it is any more: what was strange stays so. */
+	if (atomic_load_explicit(&stopped, memory_order_relaxed))
+		return fds_has(e, FD_STRANGE) ? -EACCES : 0;
 	err = judge(fd, e);
 	errno = saved;
 	return err;

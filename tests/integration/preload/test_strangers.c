@@ -7,15 +7,19 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/seccomp.h>
 #include <linux/vm_sockets.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define INHERITED "STRANGER_"
@@ -291,6 +295,51 @@ START_TEST(what_came_in_a_message_is_judged_likewise)
 }
 END_TEST
 
+/* From now on whoever asks what a socket is is killed. */
+static bool filter_calls(bool by_prctl)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(steps) / sizeof(steps[0]), steps };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return false;
+	if (by_prctl)
+		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
+}
+
+static int send_and_receive(bool by_prctl)
+{
+	int raw = atoi(getenv("STRANGER_RAW_THERE")), pair[2], fd;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || !filter_calls(by_prctl))
+		return 1;
+	if (send(raw, "x", 1, 0) >= 0 || errno != EACCES)
+		return 4;
+	if (!send_fd(pair[0], pair[1]))
+		return 2;
+	fd = take_fd(pair[1]);
+	return send(fd, "x", 1, 0) == 1 ? 0 : 3;
+}
+
+/* As chromium's renderers are; by libc's call, and past it. */
+START_TEST(a_program_that_filters_its_calls_is_not_made_to_ask)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(send_and_receive(_i));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static Suite *make(void)
 {
 	Suite *s = suite_create("strangers");
@@ -299,6 +348,7 @@ static Suite *make(void)
 	tcase_add_loop_test(tc, what_a_socket_is_counts_and_not_where_it_is_from, 0, FIRST_JOINED);
 	tcase_add_test(tc, what_came_in_a_message_is_judged_likewise);
 	tcase_add_loop_test(tc, a_send_to_the_peer_is_judged_by_the_socket, FIRST_JOINED, N_OTHERS);
+	tcase_add_loop_test(tc, a_program_that_filters_its_calls_is_not_made_to_ask, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
 }
