@@ -51,8 +51,8 @@ void environment_session(struct config *cfg)
 		return;
 	if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce))
 		return;
-	if (table_new_path(cfg->names_path, sizeof(cfg->names_path), getenv("XDG_RUNTIME_DIR"),
-	                   nonce) < 0) {
+	if (table_new_path(cfg->names_path, sizeof(cfg->names_path),
+	                   secure_getenv("XDG_RUNTIME_DIR"), nonce) < 0) {
 		cfg->names_path[0] = '\0';
 		return;
 	}
@@ -63,7 +63,7 @@ void environment_session(struct config *cfg)
 
 void environment_keep(const struct config *cfg)
 {
-	size_t size = inherit_init(&kept, cfg, getenv, NULL, 0);
+	size_t size = inherit_init(&kept, cfg, secure_getenv, NULL, 0);
 	char *room;
 
 	if (size == 0)
@@ -71,7 +71,7 @@ void environment_keep(const struct config *cfg)
 	room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (room == MAP_FAILED)
 		return;
-	inherit_init(&kept, cfg, getenv, room, size);
+	inherit_init(&kept, cfg, secure_getenv, room, size);
 	mprotect(room, size, PROT_READ);
 }
 

@@ -17,9 +17,16 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/*
+ * Octets of an environment that are had on the stack. A larger one is mapped; where the child of a
+ * vfork does so its parent keeps the mapping.
+ */
+#define ROOM_MAX 16384
 
 #define AT_EXECVE_CHECK_FLAG 0x10000 /* Linux 6.14: AT_EXECVE_CHECK, only asks */
 
@@ -82,11 +89,19 @@ static int execute(const struct request *rq, const struct child *c, char *const 
 	return -1;
 }
 
+/* NULL with errno. */
+static void *map(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
 static int run(const struct request *rq, const struct child *c)
 {
 	char *const *envp = rq->envp;
-	size_t len, text = 0;
-	char **vector;
+	size_t len, size = 0, text = 0;
+	char **vector = NULL;
 
 	if (c->way == CHILD_REFUSED) {
 		child_tell(c);
@@ -95,7 +110,10 @@ static int run(const struct request *rq, const struct child *c)
 	}
 	if (!child_env_serves(c, envp)) {
 		len = child_env_len(c, envp, &text) * sizeof(*vector);
-		vector = alloca(len + text);
+		size = len + text;
+		vector = size <= ROOM_MAX ? alloca(size) : map(size);
+		if (!vector)
+			return -1;
 		child_env(c, envp, vector, (char *)vector + len);
 		envp = vector;
 	}
@@ -105,6 +123,12 @@ static int run(const struct request *rq, const struct child *c)
 		log_warn("%s: arguments and environment are too long, with the variables that "
 		         "socksify adds to them",
 		         c->place);
+	if (size > ROOM_MAX) {
+		int err = errno;
+
+		munmap(vector, size);
+		errno = err;
+	}
 	return -1;
 }
 

@@ -37,7 +37,8 @@ static _Thread_local bool resolving;
 
 static void read_config(void)
 {
-	config_read(&config, getenv, LOG_LEVEL_ERROR);
+	/* Of a program that gains privileges its user must choose neither files nor proxy. */
+	config_read(&config, secure_getenv, LOG_LEVEL_ERROR);
 	environment_session(&config);
 	environment_keep(&config);
 	if (!config.broken)
