@@ -246,31 +246,49 @@ static struct sockaddr_storage look_up_direct(const char *name, int family, sock
 	return ss;
 }
 
-struct sockaddr_storage under_look_up(const char *name, int family, uint16_t port, socklen_t *len)
+/* Returns what getaddrinfo() returned. */
+static int look_up(const char *name, int family, uint16_t port, struct sockaddr_storage *ss,
+                   socklen_t *len)
 {
 	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM }, *ai;
-	struct sockaddr_storage ss = { 0 };
 	char service[8];
+	int err;
 
-	if (under_is_direct())
-		return look_up_direct(name, family, len);
+	*ss = (struct sockaddr_storage){ 0 };
+	if (under_is_direct()) {
+		*ss = look_up_direct(name, family, len);
+		return 0;
+	}
 	snprintf(service, sizeof(service), "%u", port);
-	ck_assert_int_eq(getaddrinfo(name, service, &hints, &ai), 0);
-	memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
+	err = getaddrinfo(name, service, &hints, &ai);
+	if (err != 0)
+		return err;
+	memcpy(ss, ai->ai_addr, ai->ai_addrlen);
 	*len = ai->ai_addrlen;
 	freeaddrinfo(ai);
+	return 0;
+}
+
+struct sockaddr_storage under_look_up(const char *name, int family, uint16_t port, socklen_t *len)
+{
+	struct sockaddr_storage ss;
+
+	ck_assert_int_eq(look_up(name, family, port, &ss, len), 0);
 	return ss;
 }
 
 int under_connect(const char *name)
 {
+	struct sockaddr_storage ss;
 	socklen_t len;
-	struct sockaddr_storage ss = under_look_up(name, AF_INET, 80, &len);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int err;
+	int fd, err;
 
-	ck_assert_int_ge(fd, 0);
-	if (connect(fd, (struct sockaddr *)&ss, len) == 0)
+	if (look_up(name, AF_INET, 80, &ss, &len) != 0) {
+		errno = EHOSTUNREACH;
+		return -1;
+	}
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) == 0)
 		return fd;
 	err = errno;
 	close(fd);

@@ -69,7 +69,10 @@ void under_stop_proxy(void);                /* from here on it refuses connectio
 /* A placeholder's address for a name, by getaddrinfo(); checked. Direct: the listener's. */
 struct sockaddr_storage under_look_up(const char *name, int family, uint16_t port, socklen_t *len);
 
-/* socket() and connect() to a name, blocking, IPv4. Returns the descriptor or -1 with errno. */
+/*
+ * socket() and connect() to a name, blocking, IPv4. Returns the descriptor or -1 with errno. Checks
+ * nothing: check's own lock does not bear a fork while another thread's check holds it.
+ */
 int under_connect(const char *name);
 
 /* Is the tunnel good: what is sent comes back. */
