@@ -1,8 +1,8 @@
 /*
  * A process that can make no socket to the network, nor can its children: no_new_privs and a
  * seccomp filter. A guard against programs that know no better, not a sandbox against those that
- * mean harm: sockets that are open already go on working, and so do those that another process
- * hands over.
+ * mean harm: what is open already is inherited.h's affair, and sockets that another process hands
+ * over go on working.
  */
 #ifndef WRAPPER_CLOSED_H
 #define WRAPPER_CLOSED_H

@@ -6,6 +6,7 @@
 #include "target.h"
 
 #include "closed.h"
+#include "inherited.h"
 #include "library.h"
 #include "options.h"
 #include "unhooked.h"
@@ -227,6 +228,20 @@ static int run_by_shell(const char *path, char **argv)
 	return err;
 }
 
+/* What it inherits is closed first, while all calls are there. */
+static int close_network(const char *path)
+{
+	struct sys sys;
+	unsigned n;
+
+	unhooked_sys(&sys);
+	n = inherited_disarm(&sys);
+	if (n > 0)
+		log_info("%s: %u of the sockets that it would inherit %s taken from it", path, n,
+		         n == 1 ? "is" : "are");
+	return closed_enter();
+}
+
 int target_run(const struct target_plan *plan, char **argv)
 {
 	int err = 0;
@@ -236,7 +251,7 @@ int target_run(const struct target_plan *plan, char **argv)
 	if (plan->must_unpreload)
 		unpreload();
 	if (plan->way == TARGET_CLOSED)
-		err = closed_enter();
+		err = close_network(plan->path);
 	if (err < 0) {
 		fprintf(stderr,
 		        "socksify: %s: its network can't be closed: seccomp: %s "

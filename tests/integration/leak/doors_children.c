@@ -432,6 +432,44 @@ static int with_a_socket(char **args)
 	return start(socket_begin, all);
 }
 
+static void static_begin(char **args)
+{
+	char *all[8] = { door_beside };
+
+	for (int i = 1; i < 7 && args[i - 1]; i++)
+		all[i] = args[i - 1];
+	execve(door_beside, all, none);
+}
+
+/* Made here, and left for the program to use. */
+static int static_with_sockets(char **args)
+{
+	static const struct {
+		int family, type;
+	} kinds[] = {
+		{ AF_INET, SOCK_STREAM | SOCK_NONBLOCK },
+		{ AF_INET, SOCK_DGRAM },
+		{ AF_INET6, SOCK_STREAM | SOCK_NONBLOCK },
+		{ AF_INET6, SOCK_DGRAM },
+	};
+	char numbers[4][16], *all[5] = { NULL };
+
+	(void)args;
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(numbers[i], sizeof(numbers[i]), "%d",
+		         socket(kinds[i].family, kinds[i].type, 0));
+		all[i] = numbers[i];
+	}
+	return start(static_begin, all);
+}
+
+static int static_that_inherits(char **args)
+{
+	if (access(door_beside, X_OK) < 0)
+		return door_lacks("no static program can be linked here");
+	return start(static_begin, args);
+}
+
 const struct door doors_children[] = {
 	{ "execve", by_execve, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "execve-by-syscall", by_execve_syscall, ALL_SEND, DOOR_THROUGH, NULL },
@@ -461,6 +499,9 @@ const struct door doors_children[] = {
 	{ "static-program", by_static, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "static-program-spawned", spawn_static, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "static-program-of-memory", static_of_memory, ALL_SEND, DOOR_THROUGH, "static" },
+	{ "static-program-with-sockets", static_with_sockets, ALL_SEND, DOOR_THROUGH, "static" },
+	{ "static-program-that-inherits", static_that_inherits, ALL_SEND, DOOR_THROUGH,
+	  "inherits" },
 	{ "static-program-jailed", jailed, ROOT_SENDS, DOOR_ANY_ERROR, "static" },
 	{ "script-of-a-static-program", static_script, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "set-uid-program", by_set_uid, NOBODY_SENDS, -EACCES, "set-uid" },
