@@ -58,7 +58,9 @@ bool deed_get(char *line, size_t len, struct deed *out);
  * nobody else may touch, and has room below DEED_FILE_MAX and the program's own RLIMIT_FSIZE;
  * else nothing happens. Takes no lock, allocates nothing, keeps errno and leaves no descriptor
  * open, so that the child of vfork(2) may call it as well.
+ *
+ * Returns 0, or the negative errno with which the file could not be opened.
  */
-void deed_append(const char *path, const struct deed *r);
+int deed_append(const char *path, const struct deed *r);
 
 #endif

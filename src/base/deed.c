@@ -169,9 +169,9 @@ static bool may_append(int fd, size_t len)
 	       (rlim_t)st.st_size + len <= limit.rlim_cur;
 }
 
-void deed_append(const char *path, const struct deed *r)
+int deed_append(const char *path, const struct deed *r)
 {
-	int saved = errno, cancel, fd;
+	int saved = errno, cancel, fd, err;
 	char line[DEED_MAX];
 	size_t len = deed_put(r, line);
 	ssize_t n;
@@ -182,6 +182,7 @@ void deed_append(const char *path, const struct deed *r)
 		fd = open(path,
 		          O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	} while (fd < 0 && errno == EINTR);
+	err = fd < 0 ? -errno : 0;
 	if (fd >= 0 && may_append(fd, len)) {
 		do {
 			n = write(fd, line, len);
@@ -191,4 +192,5 @@ void deed_append(const char *path, const struct deed *r)
 		close(fd);
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
+	return err;
 }

@@ -2,6 +2,8 @@
 
 #include "session.h"
 
+#include <base/errtext.h>
+#include <base/log.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -54,16 +56,30 @@ static bool is_new(uint32_t h)
 	return true;
 }
 
+/* Else the summary would say that there was nothing. It is gone once the session has ended. */
+static void tell_lost(int err)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+
+	if (err != -ENOENT && !atomic_flag_test_and_set(&told))
+		log_warn("%s[%d]: what it does is not in the audit: %s",
+		         program_invocation_short_name, (int)getpid(), err_text(err));
+}
+
 void audit_note(enum deed_kind kind, const char *subject, const char *why)
 {
 	struct deed r = { .kind = kind, .subject = subject, .why = why };
+	int err;
 
 	if (!audit_is_on())
 		return;
 	r.pid = (unsigned long)getpid();
 	r.program = program_invocation_short_name;
-	if (is_new(hash_of(&r)))
-		deed_append(session_config()->audit_path, &r);
+	if (!is_new(hash_of(&r)))
+		return;
+	err = deed_append(session_config()->audit_path, &r);
+	if (err < 0)
+		tell_lost(err);
 }
 
 void audit_destination(enum deed_kind kind, const struct endpoint *dst, const char *why)

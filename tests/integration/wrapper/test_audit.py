@@ -247,6 +247,14 @@ class Told(Case):
         self.assertTrue(any("(python3; 3 processes)" in line
                             for line in self.told(self.audit(PYTHON, "-c", program))))
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+    def test_who_can_note_nothing_says_so_once(self):
+        program = "import os; os.setuid(65534)\n" + TRY
+        done = socksify("-x", self.nobody, "--audit", PYTHON, "-c", program, "udp/192.0.2.1/1",
+                        "udp/192.0.2.2/1", env=self.env)
+        self.assertEqual(done.stderr.count("what it does is not in the audit: permission denied"), 1,
+                         done.stderr)
+
     def test_through_the_proxy(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
