@@ -40,6 +40,7 @@ enum target_why {
 	TARGET_WHY_LOADER,     /* another libc's: ->loader */
 	TARGET_WHY_MACHINE,    /* of a machine that only an emulator runs: ->machine */
 	TARGET_WHY_GO,         /* calls the kernel itself, even where it is linked with libc */
+	TARGET_WHY_AUDIT,      /* the loader's --audit: of a library with a libc of its own */
 	TARGET_WHY_UNREADABLE, /* may be executed and not read, so who knows; ->err: why */
 	TARGET_WHY_CAPS,       /* file capabilities; UNREACHABLE where no_new_privs voids them */
 	TARGET_WHY_SETUID,     /* of ->uid */
@@ -54,11 +55,15 @@ struct target {
 	unsigned scripts; /* "#!" lines on the way */
 	bool is_elf;      /* what follows is known */
 	bool is_native;   /* of this very class and machine */
+	bool is_loader;   /* glibc's loader itself, to be run as a command */
+	bool is_idle;     /* as which it executes nothing; of target_judge_loaded() */
 	uint8_t class;    /* ELFCLASS32 or ELFCLASS64 */
 	uint16_t machine; /* EM_X86_64, ... */
 	uid_t uid;
 	gid_t gid;
 	char program[TARGET_NAME_MAX]; /* what the last "#!" line names; "" without one */
+	/* What a loader run as a command is to load, borrowed from its arguments; or NULL. */
+	const char *loads;
 	/* PT_INTERP, "" where there is none, or where it is longer and nobody's that we know. */
 	char loader[TARGET_NAME_MAX];
 };
@@ -70,7 +75,13 @@ struct target {
 void target_judge(const char *path, struct target *out);
 
 /*
- * The same for execvp(@file): the first place of @path (PATH's value, or NULL) that can be
+ * A loader that is run as a command (->is_loader) is what it loads: to be called with what it will
+ * get, after @out was judged. Nothing is done about others. @argv and @envp may be NULL.
+ */
+void target_judge_loaded(struct target *out, char *const argv[], char *const envp[]);
+
+/*
+ * target_judge() for execvp(@file): the first place of @path (PATH's value, or NULL) that can be
  * executed is written to @place. Where there is none, @out is of TARGET_FAILS with execvp's errno,
  * and @place the file that it is about, or "" where there is no such file.
  *

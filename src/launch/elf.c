@@ -296,7 +296,9 @@ void elf_judge(int fd, const uint8_t *head, size_t len, struct target *out)
 		set_unreachable(out, TARGET_WHY_GO);
 	else if (im.interp.type == PT_INTERP && !elf_is_glibc_loader(out->loader))
 		set_unreachable(out, TARGET_WHY_LOADER);
-	else if (im.interp.type != PT_INTERP && !is_loader(&im))
+	else if (im.interp.type != PT_INTERP && is_loader(&im))
+		out->is_loader = true;
+	else if (im.interp.type != PT_INTERP)
 		set_unreachable(out, TARGET_WHY_STATIC);
 }
 

@@ -12,11 +12,13 @@ static void make_line(char *buf)
 			*at = '?';
 }
 
-/* "busybox", or of a script "its interpreter /bin/busybox". */
+/* "busybox", or of a script "its interpreter /bin/busybox"; what ld.so loads. */
 static void name_culprit(const char *name, const struct target *t, char *buf, size_t cap)
 {
 	if (t->program[0])
 		snprintf(buf, cap, "%s: its interpreter %s", name, t->program);
+	else if (t->loads && t->why != TARGET_WHY_AUDIT)
+		snprintf(buf, cap, "%s: its program %s", name, t->loads);
 	else
 		snprintf(buf, cap, "%s", name);
 }
@@ -36,6 +38,9 @@ static void say_why(const struct target *t, char *buf, size_t cap)
 		break;
 	case TARGET_WHY_GO:
 		snprintf(buf, cap, "is a Go program, which calls the kernel itself");
+		break;
+	case TARGET_WHY_AUDIT:
+		snprintf(buf, cap, "loads an audit library, with a libc of its own");
 		break;
 	case TARGET_WHY_UNREADABLE:
 		snprintf(buf, cap, "can't be looked into (%s)", err_text(t->err));
@@ -68,6 +73,8 @@ void explain_cause(const struct target *t, char *buf, size_t cap)
 	say_why(t, why, sizeof(why));
 	if (t->program[0])
 		snprintf(buf, cap, "its interpreter %s %s", t->program, why);
+	else if (t->loads && t->why != TARGET_WHY_AUDIT)
+		snprintf(buf, cap, "its program %s %s", t->loads, why);
 	else
 		snprintf(buf, cap, "%s", why);
 	make_line(buf);
@@ -111,6 +118,7 @@ static const char *way_out(const struct target *t, const char *owner, char *buf,
 	case TARGET_WHY_LOADER:
 	case TARGET_WHY_MACHINE:
 	case TARGET_WHY_GO:
+	case TARGET_WHY_AUDIT:
 	case TARGET_WHY_UNREADABLE:
 	case TARGET_WHY_IDS:
 		return NULL;

@@ -145,6 +145,8 @@ static void decide(struct child *c)
 		if (c->target.kind == TARGET_FAILS) {
 			c->way = CHILD_FAILS;
 			c->err = c->target.err;
+		} else if (c->target.is_idle) {
+			c->way = CHILD_OPEN;
 		} else {
 			decide_unreachable(c);
 		}
@@ -247,6 +249,14 @@ void child_plan_elsewhere(struct child *c, const char *file, bool by_search)
 	if (!by_search)
 		add_slash(c->place, sizeof(c->place));
 	errno = saved;
+}
+
+void child_plan_arguments(struct child *c, char *const argv[], char *const envp[])
+{
+	if (!c->target.is_loader || c->way == CHILD_ELSEWHERE)
+		return;
+	target_judge_loaded(&c->target, argv, envp);
+	decide(c);
 }
 
 size_t child_args_len(const struct child *c, char *const argv[])
@@ -354,7 +364,8 @@ void child_tell(const struct child *c)
 	const char *name;
 	uint32_t h;
 
-	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS || c->way == CHILD_ELSEWHERE)
+	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS || c->way == CHILD_ELSEWHERE ||
+	    c->target.is_idle)
 		return;
 	name = name_of(c, file, sizeof(file));
 	audit(c, name);

@@ -56,6 +56,12 @@ void child_plan_at(struct child *c, int fd, const char *path);
  */
 void child_plan_elsewhere(struct child *c, const char *file, bool by_search);
 
+/*
+ * With these arguments and this environment: a program loader is judged by what it loads. After
+ * each of those that plan.
+ */
+void child_plan_arguments(struct child *c, char *const argv[], char *const envp[]);
+
 /* Elements that child_args() writes, with the NULL. @argv may be NULL. */
 size_t child_args_len(const struct child *c, char *const argv[]);
 

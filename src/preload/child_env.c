@@ -57,10 +57,10 @@ static size_t find_preload(char *const envp[], size_t *n)
 	return at;
 }
 
-/* Another libc's loader fails for the library. */
+/* Another libc's loader fails for the library, and another class's complains of it. */
 static bool is_hindered(const struct child *c)
 {
-	return c->way == CHILD_OPEN && c->target.why == TARGET_WHY_LOADER;
+	return c->way == CHILD_OPEN && (c->target.why == TARGET_WHY_LOADER || c->target.is_idle);
 }
 
 /* The value of LD_PRELOAD; returns how many octets it takes, with its NUL, or 0: it stays. */

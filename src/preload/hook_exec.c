@@ -97,12 +97,13 @@ static void *map(size_t size)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static int run(const struct request *rq, const struct child *c)
+static int run(const struct request *rq, struct child *c)
 {
 	char *const *envp = rq->envp;
 	size_t len, size = 0, text = 0;
 	char **vector = NULL;
 
+	child_plan_arguments(c, rq->argv, rq->envp);
 	if (c->way == CHILD_REFUSED) {
 		child_tell(c);
 		errno = -c->err;

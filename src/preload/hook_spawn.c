@@ -99,6 +99,8 @@ static bool is_elsewhere(const struct request *rq, const struct child *c, const 
 {
 	if (!rq->actions || !atomic_load_explicit(&moves, memory_order_relaxed))
 		return false;
+	if (c->target.loads && c->target.loads[0] != '/')
+		return true;
 	if (!rq->by_search || strchr(rq->file, '/'))
 		return rq->file[0] != '/';
 	return c->way == CHILD_FAILS ? has_relative(path) : c->place[0] != '/';
@@ -116,6 +118,7 @@ static int judge_and_run(const struct request *rq)
 		child_plan_found(&c, rq->file, path);
 	else
 		child_plan(&c, rq->file);
+	child_plan_arguments(&c, rq->argv, rq->envp);
 	if (is_elsewhere(rq, &c, path))
 		child_plan_elsewhere(&c, rq->file, rq->by_search);
 	err = run(rq, &c);

@@ -91,7 +91,7 @@ static int run(struct settings *s, const struct options *o, const char *lib, cha
 	static char url[SERVER_URL_MAX];
 	int status;
 
-	target_prepare(o->program[0], &s->cfg, lib, &plan);
+	target_prepare(o->program, &s->cfg, lib, &plan);
 	if (plan.way != TARGET_PRELOADED)
 		note(s, &plan);
 	if (plan.way == TARGET_REFUSED) {

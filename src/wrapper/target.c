@@ -141,8 +141,10 @@ static void decide_unreachable(const char *name, const struct target *t, enum ex
 }
 
 /* The shell that execvp(3) runs for a text file is the target then. */
-static void find(const char *file, struct target *t, struct target_plan *plan)
+static void find(char *const argv[], struct target *t, struct target_plan *plan)
 {
+	const char *file = argv[0];
+
 	target_find(file, getenv("PATH"), plan->path, sizeof(plan->path), t);
 	plan->may_use_shell = t->kind == TARGET_FAILS && t->err == -ENOEXEC && !t->is_elf;
 	if (plan->may_use_shell) {
@@ -150,6 +152,7 @@ static void find(const char *file, struct target *t, struct target_plan *plan)
 		if (t->kind != TARGET_FAILS && !t->program[0])
 			snprintf(t->program, sizeof(t->program), SHELL);
 	}
+	target_judge_loaded(t, argv, environ);
 }
 
 static void plan_init(struct target_plan *plan)
@@ -160,17 +163,24 @@ static void plan_init(struct target_plan *plan)
 	plan->entry[0] = plan->reason[0] = plan->line[0] = '\0';
 }
 
-void target_prepare(const char *file, const struct config *cfg, const char *lib,
+void target_prepare(char *const argv[], const struct config *cfg, const char *lib,
                     struct target_plan *plan)
 {
+	const char *file = argv[0];
 	struct target t;
 
 	plan_init(plan);
-	find(file, &t, plan);
+	find(argv, &t, plan);
 	switch (t.kind) {
 	case TARGET_DYNAMIC:
-		if (entry_for(plan->entry, sizeof(plan->entry), lib, &t) < 0)
+		if (entry_for(plan->entry, sizeof(plan->entry), lib, &t) == 0)
+			break;
+		if (t.is_idle) {
+			plan->way = TARGET_OPEN;
+			plan->must_unpreload = true;
+		} else {
 			decide_unreachable(file, &t, cfg->exec, plan);
+		}
 		break;
 	case TARGET_UNREACHABLE:
 		decide_unreachable(file, &t, cfg->exec, plan);
@@ -302,7 +312,7 @@ int target_run_closed(char **argv, char *argv0, bool is_quiet)
 	config_read(&cfg, getenv, LOG_LEVEL_WARN);
 	log_init("socksify", cfg.log, cfg.log_file[0] ? cfg.log_file : NULL);
 	plan_init(&plan);
-	find(file, &t, &plan);
+	find(argv, &t, &plan);
 	if (t.kind == TARGET_FAILS) {
 		explain_failure(file, &t, &plan);
 		fprintf(stderr, "socksify: %s\n", plan.line);

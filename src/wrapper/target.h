@@ -30,13 +30,13 @@ struct target_plan {
 };
 
 /*
- * @file  PROGRAM, looked for in PATH as execvp(3) does
+ * @argv  PROGRAM, looked for in PATH as execvp(3) does, and its arguments
  * @lib   absolute path of libsocksify.so
  *
  * Nothing is changed or told yet. What is to be told is told by target_run(), but for
  * TARGET_REFUSED, where ->line is the caller's to tell.
  */
-void target_prepare(const char *file, const struct config *cfg, const char *lib,
+void target_prepare(char *const argv[], const struct config *cfg, const char *lib,
                     struct target_plan *plan);
 
 /*

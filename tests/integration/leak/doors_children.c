@@ -179,6 +179,22 @@ static int by_loader(char **args)
 	return loader ? start(loader_begin, &loader) : door_lacks("no loader is named");
 }
 
+static void loader_of_static_begin(char **args)
+{
+	char *all[] = { args[0], door_beside, NULL };
+
+	execve(args[0], all, none);
+}
+
+static int static_by_loader(char **args)
+{
+	char *loader = NULL;
+
+	(void)args;
+	dl_iterate_phdr(note_loader, &loader);
+	return loader ? start(loader_of_static_begin, &loader) : door_lacks("no loader is named");
+}
+
 static void script_begin(char **args)
 {
 	static char name[] = "./script";
@@ -499,6 +515,7 @@ const struct door doors_children[] = {
 	{ "static-program", by_static, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "static-program-spawned", spawn_static, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "static-program-of-memory", static_of_memory, ALL_SEND, DOOR_THROUGH, "static" },
+	{ "static-program-by-loader", static_by_loader, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "static-program-with-sockets", static_with_sockets, ALL_SEND, DOOR_THROUGH, "static" },
 	{ "static-program-that-inherits", static_that_inherits, ALL_SEND, DOOR_THROUGH,
 	  "inherits" },

@@ -27,6 +27,14 @@ static const struct {
 	  EXPLAIN_STUCK,
 	  "tool can't be looked into (permission denied): the library can't get into it, and no "
 	  "socksify is there to run it without a network" },
+	{ { REACH(STATIC), .is_loader = true, .loads = "./busybox" },
+	  EXPLAIN_REFUSED,
+	  "tool: its program ./busybox is static: the library can't get into it, and "
+	  "SOCKSIFY_EXEC=refuse" },
+	{ { REACH(AUDIT), .is_loader = true, .loads = "./busybox" },
+	  EXPLAIN_REFUSED,
+	  "tool loads an audit library, with a libc of its own: the library can't get into it, "
+	  "and SOCKSIFY_EXEC=refuse" },
 	{ { .kind = TARGET_DYNAMIC, .class = ELFCLASS32 },
 	  EXPLAIN_REFUSED,
 	  "tool is a 32-bit program, and no such libsocksify.so is installed: the library can't "
