@@ -345,6 +345,13 @@ static uint32_t told_hash(const char *text)
 	return h ? h : 1;
 }
 
+static bool is_news(const char *line)
+{
+	uint32_t h = told_hash(line);
+
+	return atomic_exchange_explicit(&told[h % TOLD_SLOTS], h, memory_order_relaxed) != h;
+}
+
 static void audit(const struct child *c, const char *name)
 {
 	enum deed_kind kind = c->way == CHILD_CLOSED ? DEED_CLOSED
@@ -362,7 +369,6 @@ void child_tell(const struct child *c)
 {
 	char line[EXPLAIN_MAX], file[EXPLAIN_MAX / 2];
 	const char *name;
-	uint32_t h;
 
 	if (c->way == CHILD_PRELOADED || c->way == CHILD_FAILS || c->way == CHILD_ELSEWHERE ||
 	    c->target.is_idle)
@@ -370,7 +376,16 @@ void child_tell(const struct child *c)
 	name = name_of(c, file, sizeof(file));
 	audit(c, name);
 	explain(c, name, line, sizeof(line));
-	h = told_hash(line);
-	if (atomic_exchange_explicit(&told[h % TOLD_SLOTS], h, memory_order_relaxed) != h)
+	if (is_news(line))
+		log_warn("%s[%d]: %s", program_invocation_short_name, (int)getpid(), line);
+}
+
+void child_tell_audit(void)
+{
+	static const char line[] =
+		"LD_AUDIT is taken from programs that it starts: audit libraries have a libc of "
+		"their own, which would go past the proxy";
+
+	if (is_news(line))
 		log_warn("%s[%d]: %s", program_invocation_short_name, (int)getpid(), line);
 }

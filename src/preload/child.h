@@ -74,7 +74,7 @@ bool child_env_serves(const struct child *c, char *const envp[]);
 /*
  * The environment: what the caller gave, LD_PRELOAD with our entry in it once and in the user's
  * order, and those of our variables (environment.h) that @envp lacks. For a program that the
- * library would only hinder, without our entry.
+ * library would only hinder, without our entry; for all, without LD_AUDIT, which is told.
  *
  * Returns how many elements child_env() writes, with the NULL; @text gets how many octets it needs
  * for texts of its own. @envp may be NULL.
@@ -87,5 +87,8 @@ void child_env(const struct child *c, char *const envp[], char **out, char *text
  * before it happens.
  */
 void child_tell(const struct child *c);
+
+/* The same, that LD_AUDIT is not handed on; by child_env(). */
+void child_tell_audit(void);
 
 #endif

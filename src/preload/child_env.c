@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #define PRELOAD "LD_PRELOAD="
+#define AUDIT   "LD_AUDIT="
 #define BARE    "libsocksify.so"
 
 /* Longer values of LD_PRELOAD are made anew even where they are right. */
@@ -57,6 +58,21 @@ static size_t find_preload(char *const envp[], size_t *n)
 	return at;
 }
 
+/* Audit libraries have a libc of their own, which no preloaded library gets into. */
+static bool is_audit(const char *variable)
+{
+	return strncmp(variable, AUDIT, sizeof(AUDIT) - 1) == 0 && variable[sizeof(AUDIT) - 1];
+}
+
+static size_t count_audits(char *const envp[])
+{
+	size_t n = 0;
+
+	for (; envp && *envp; envp++)
+		n += is_audit(*envp);
+	return n;
+}
+
 /* Another libc's loader fails for the library, and another class's complains of it. */
 static bool is_hindered(const struct child *c)
 {
@@ -89,7 +105,7 @@ bool child_env_serves(const struct child *c, char *const envp[])
 	char value[COMPARED_MAX];
 	size_t n, at = find_preload(envp, &n), need;
 
-	if (environment_missing(envp, missing) > 0)
+	if (environment_missing(envp, missing) > 0 || count_audits(envp) > 0)
 		return false;
 	old = at < n ? envp[at] + sizeof(PRELOAD) - 1 : NULL;
 	need = make_value(c, old, value, sizeof(value));
@@ -104,7 +120,7 @@ size_t child_env_len(const struct child *c, char *const envp[], size_t *text)
 	size_t need = make_value(c, old, NULL, 0);
 
 	*text = need > 0 ? sizeof(PRELOAD) - 1 + need : 0;
-	return n + (need > 0 && !old) + environment_missing(envp, missing) + 1;
+	return n - count_audits(envp) + (need > 0 && !old) + environment_missing(envp, missing) + 1;
 }
 
 void child_env(const struct child *c, char *const envp[], char **out, char *text)
@@ -114,11 +130,15 @@ void child_env(const struct child *c, char *const envp[], char **out, char *text
 	const char *old = at < n ? envp[at] + sizeof(PRELOAD) - 1 : NULL;
 	size_t need = make_value(c, old, NULL, 0);
 
+	if (count_audits(envp) > 0)
+		child_tell_audit();
 	if (need > 0) {
 		memcpy(text, PRELOAD, sizeof(PRELOAD) - 1);
 		make_value(c, old, text + sizeof(PRELOAD) - 1, need);
 	}
 	for (size_t i = 0; i < n; i++) {
+		if (is_audit(envp[i]))
+			continue;
 		if (i != at || need == 0)
 			*out++ = envp[i];
 		else if (text[sizeof(PRELOAD) - 1])

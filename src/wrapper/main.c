@@ -113,7 +113,7 @@ static int run(struct settings *s, const struct options *o, const char *lib, cha
 		return status;
 	if (s->value[KEY_NAMES])
 		table_collect(getenv("XDG_RUNTIME_DIR"), COLLECT_AGE_S);
-	if (plan.line[0])
+	if (plan.line[0] || getenv("LD_AUDIT"))
 		log_init("socksify", s->cfg.log, s->cfg.log_file[0] ? s->cfg.log_file : NULL);
 	if (o->argv0)
 		o->program[0] = o->argv0;

@@ -159,7 +159,7 @@ static void plan_init(struct target_plan *plan)
 {
 	plan->way = TARGET_PRELOADED;
 	plan->status = 0;
-	plan->may_use_shell = plan->must_unpreload = false;
+	plan->may_use_shell = plan->must_unpreload = plan->is_quiet = false;
 	plan->entry[0] = plan->reason[0] = plan->line[0] = '\0';
 }
 
@@ -216,6 +216,17 @@ static void unpreload(void)
 		unsetenv("LD_PRELOAD");
 }
 
+/* It would be loaded with a libc of its own, which the library does not get into. */
+static void drop_audit(bool is_quiet)
+{
+	const char *value = getenv("LD_AUDIT");
+
+	if (value && value[0] && !is_quiet)
+		log_warn("LD_AUDIT is not handed on: audit libraries have a libc of their own, "
+		         "which would go past the proxy");
+	unsetenv("LD_AUDIT");
+}
+
 static int run_by_shell(const char *path, char **argv)
 {
 	static char shell[] = SHELL;
@@ -256,6 +267,7 @@ int target_run(const struct target_plan *plan, char **argv)
 {
 	int err = 0;
 
+	drop_audit(plan->is_quiet);
 	if (plan->line[0])
 		log_warn("%s", plan->line);
 	if (plan->must_unpreload)
@@ -320,6 +332,7 @@ int target_run_closed(char **argv, char *argv0, bool is_quiet)
 	}
 	if (is_unreachable(&t))
 		decide_unreachable(file, &t, EXEC_CLOSED, &plan);
+	plan.is_quiet = is_quiet;
 	if (is_quiet)
 		plan.line[0] = '\0';
 	plan.way = TARGET_CLOSED;

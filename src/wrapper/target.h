@@ -20,9 +20,9 @@ enum target_way {
 struct target_plan {
 	enum target_way way;
 	int status;
-	bool is_line_error;  /* ->line is an error; else a warning */
 	bool may_use_shell;  /* a text file without "#!", which execvp(3) gives to /bin/sh */
 	bool must_unpreload; /* it would fail or complain for a library that it can't load */
+	bool is_quiet;       /* somebody else has told what there is to tell */
 	char path[PATH_MAX + NAME_MAX + 2]; /* the file to execute */
 	char entry[PATH_MAX];
 	char reason[TARGET_REASON_MAX]; /* "is static"; "" where the library is no part of it */
@@ -41,7 +41,7 @@ void target_prepare(char *const argv[], const struct config *cfg, const char *li
 
 /*
  * Become the program: tells ->line, closes the network if that is the plan, execve(2)s with
- * the environment as it is, less our library in LD_PRELOAD where ->must_unpreload.
+ * the environment as it is, less LD_AUDIT, and our library in LD_PRELOAD where ->must_unpreload.
  *
  * Returns an exit status, after telling why.
  */

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,24 @@ int door_of_child(int pid)
 		if (errno != EINTR)
 			return -errno;
 	return door_of_status(status);
+}
+
+static int note_loader(struct dl_phdr_info *info, size_t size, void *to)
+{
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_INTERP)
+			*(char **)to = (char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+	/* The first is the program itself. */
+	return 1;
+}
+
+const char *door_loader(void)
+{
+	char *loader = NULL;
+
+	dl_iterate_phdr(note_loader, &loader);
+	return loader;
 }
 
 static const struct door *find(const char *name)

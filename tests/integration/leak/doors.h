@@ -61,6 +61,9 @@ extern const struct door doors_tcp[], doors_udp[], doors_kinds[], doors_names[],
 /* This program's own file, and one beside it. */
 extern char door_self[], door_beside[];
 
+/* The program loader's path, or NULL. */
+const char *door_loader(void);
+
 /* Say why there is no such door; returns DOOR_LACKS. */
 int door_lacks(const char *why);
 

@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
@@ -159,23 +158,12 @@ static void loader_begin(char **args)
 	execve(args[0], all, none);
 }
 
-static int note_loader(struct dl_phdr_info *info, size_t size, void *to)
-{
-	(void)size;
-	for (int i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_INTERP)
-			*(char **)to = (char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-	/* The first is the program itself. */
-	return 1;
-}
-
 /* ld.so as the program, with the real one as its argument. */
 static int by_loader(char **args)
 {
-	char *loader = NULL;
+	char *loader = (char *)(uintptr_t)door_loader();
 
 	(void)args;
-	dl_iterate_phdr(note_loader, &loader);
 	return loader ? start(loader_begin, &loader) : door_lacks("no loader is named");
 }
 
@@ -188,10 +176,9 @@ static void loader_of_static_begin(char **args)
 
 static int static_by_loader(char **args)
 {
-	char *loader = NULL;
+	char *loader = (char *)(uintptr_t)door_loader();
 
 	(void)args;
-	dl_iterate_phdr(note_loader, &loader);
 	return loader ? start(loader_of_static_begin, &loader) : door_lacks("no loader is named");
 }
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libgen.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,6 +95,42 @@ static int by_next(char **args)
 	return connect_found(dlsym(RTLD_NEXT, "connect"));
 }
 
+/* "doors dlopen" again, with an audit library. */
+static int audited(char **args)
+{
+	char audit[4200], word[] = "dlopen", *words[] = { door_self, word, NULL };
+	char *envp[] = { audit, NULL };
+	pid_t pid = fork();
+
+	(void)args;
+	if (pid == 0) {
+		snprintf(audit, sizeof(audit), "LD_AUDIT=%s", plugin());
+		execve(door_self, words, envp);
+		_exit(1);
+	}
+	return door_of_child(pid);
+}
+
+/* The same by the loader as a command, whose program has no network then. */
+static int audited_by_loader(char **args)
+{
+	char option[] = "--audit", lib[4200], program[] = "/bin/true";
+	char *words[] = { NULL, option, lib, program, NULL }, *none[] = { NULL };
+	pid_t pid;
+
+	(void)args;
+	words[0] = (char *)(uintptr_t)door_loader();
+	if (!words[0])
+		return door_lacks("no loader is named");
+	pid = fork();
+	if (pid == 0) {
+		snprintf(lib, sizeof(lib), "%s", plugin());
+		execve(words[0], words, none);
+		_exit(1);
+	}
+	return door_of_child(pid);
+}
+
 const struct door doors_loading[] = {
 	{ "dlopen", open_plainly, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "dlopen-deepbind", open_deeply, ALL_SEND, DOOR_THROUGH, NULL },
@@ -102,5 +139,7 @@ const struct door doors_loading[] = {
 	{ "dlvsym-of-libc", by_handle_and_version, ALL_SEND, DOOR_ANY_ERROR, NULL },
 	{ "dlsym-default", by_default, ALL_SEND, DOOR_THROUGH, NULL },
 	{ "dlsym-next", by_next, ALL_SEND, DOOR_THROUGH, NULL },
+	{ "audit-library", audited, ALL_SEND, DOOR_THROUGH, NULL },
+	{ "audit-library-by-loader", audited_by_loader, ALL_SEND, DOOR_THROUGH, NULL },
 	{ NULL, NULL, SENDS_NOTHING, 0, NULL },
 };

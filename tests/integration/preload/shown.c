@@ -43,6 +43,7 @@ static const char *socket_told(void)
 int main(int argc, char **argv)
 {
 	int preloads = 0, names = 0, others = 0, open_fds = 0;
+	const char *audit = getenv("LD_AUDIT");
 	const char *preload = getenv("LD_PRELOAD"), *proxy = getenv("SOCKSIFY_PROXY");
 	char exe[4096] = "";
 
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
 	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
 		strcpy(exe, "-");
 	printf("preload %s\n", preload ? preload : "-");
+	printf("audit %s\n", audit ? audit : "-");
 	printf("preloads %d names %d others %d\n", preloads, names, others);
 	printf("proxy %s\n", proxy ? proxy : "-");
 	printf("mapped %d\n", is_mapped("/libsocksify.so"));

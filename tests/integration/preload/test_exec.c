@@ -108,6 +108,33 @@ START_TEST(loader_takes_the_last_of_two)
 }
 END_TEST
 
+static void execute_audited_twice(void)
+{
+	char audit[] = "LD_AUDIT=/no/such/audit.so", other[] = "OTHER=1";
+	char *const envp[] = { audit, other, NULL };
+	pid_t pid = fork();
+
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	execve(plan.file, args, envp);
+}
+
+START_TEST(audit_libraries_stay_behind)
+{
+	const char *const files[] = { shown, shown_static };
+
+	log_empty();
+	for (size_t i = 0; i < 2 && files[i]; i++) {
+		plan.file = files[i];
+		run(execute_audited_twice);
+		check_said("\naudit -\n");
+		check_said(" names 1 others 1\n");
+		check_said_of("preload", library);
+	}
+	ck_assert_int_eq(log_lines("LD_AUDIT"), 1);
+}
+END_TEST
+
 static void wipe_and_execute(void)
 {
 	clearenv();
@@ -442,6 +469,7 @@ static Suite *make_suite(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, library_and_variables_go_along, 0, CALLS * ENVIRONMENTS);
 	tcase_add_test(tc, loader_takes_the_last_of_two);
+	tcase_add_test(tc, audit_libraries_stay_behind);
 	tcase_add_test(tc, program_that_wipes_its_environment_is_followed);
 	tcase_add_test(tc, child_of_vfork_leaves_nothing_behind);
 #ifndef __SANITIZE_ADDRESS__
