@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -87,9 +88,18 @@ static bool find_wrapper(struct child *c)
 		"../wrapper/socksify",
 		SOCKSIFY_BINDIR "/socksify",
 	};
-	char folder[PATH_MAX];
-	bool is_known = own[0] && beside_folder(own, folder, sizeof(folder)) == 0;
+	char folder[PATH_MAX], *slash;
+	int err = own[0] ? beside_folder(own, folder, sizeof(folder)) : -ENOENT;
+	bool is_known = err == 0;
 
+	/* Links in it are only found by a descriptor. */
+	if (err == -EMFILE) {
+		strcpy(folder, own);
+		slash = strrchr(folder, '/');
+		is_known = slash != NULL;
+		if (slash)
+			*slash = '\0';
+	}
 	return beside_find(&wrapper, is_known ? folder : NULL, c->wrapper, sizeof(c->wrapper)) == 0;
 }
 
@@ -131,14 +141,83 @@ static void decide_unreachable(struct child *c)
 	}
 }
 
+/* "/proc/self/fd/3", "/dev/fd/3" and the like, and what is below: 3, and what comes after it. */
+static int descriptor_of(const char *path, const char **rest)
+{
+	static const char *const dirs[] = { "/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/" };
+	char *end, own_dir[32];
+	const char *at = NULL;
+	long fd;
+
+	snprintf(own_dir, sizeof(own_dir), "/proc/%d/fd/", (int)getpid());
+	if (strncmp(path, own_dir, strlen(own_dir)) == 0)
+		at = path + strlen(own_dir);
+	for (size_t i = 0; !at && i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (strncmp(path, dirs[i], strlen(dirs[i])) == 0)
+			at = path + strlen(dirs[i]);
+	if (!at || *at < '0' || *at > '9')
+		return -1;
+	fd = strtol(at, &end, 10);
+	*rest = end;
+	return fd <= INT_MAX && (!*end || *end == '/') ? (int)fd : -1;
+}
+
+/*
+ * The wrapper finds it open, and tells by the name whether the program is to: by "/dev/fd/3", where
+ * there is such a folder, and else not.
+ */
+static void lend_descriptor(struct child *c)
+{
+	const char *rest;
+	int fd = descriptor_of(c->place, &rest), flags = fd < 0 ? -1 : real->fcntl(fd, F_GETFD, 0);
+	char name[32];
+	size_t len;
+
+	if (flags < 0)
+		return;
+	if (flags & FD_CLOEXEC)
+		c->fd = fd;
+	else if (access("/dev/fd", F_OK) < 0)
+		return;
+	len = (size_t)snprintf(name, sizeof(name), "%s%d",
+	                       flags & FD_CLOEXEC ? "/proc/self/fd/" : "/dev/fd/", fd);
+	if (len + strlen(rest) >= sizeof(c->place))
+		return;
+	memmove(c->place + len, rest, strlen(rest) + 1);
+	memcpy(c->place, name, len);
+}
+
 /* What the library can't get into may start something that it can. */
 static const struct target any = { .kind = TARGET_DYNAMIC, .is_native = true };
+
+/*
+ * No descriptor is left to look at it with. Those that are close-on-exec are gone where the wrapper
+ * runs, and another program could start with no more than it can.
+ */
+static bool is_starved(const struct target *t)
+{
+	return t->kind == TARGET_UNREACHABLE && t->why == TARGET_WHY_UNREADABLE &&
+	       (t->err == -EMFILE || t->err == -ENFILE);
+}
+
+static void decide_starved(struct child *c)
+{
+	if (c->target.err == -ENFILE || !find_wrapper(c)) {
+		c->way = CHILD_REFUSED;
+		c->err = c->target.err;
+		return;
+	}
+	c->way = CHILD_ELSEWHERE;
+	c->file = c->wrapper;
+	add_slash(c->place, sizeof(c->place));
+}
 
 static void decide(struct child *c)
 {
 	int saved = errno;
 
 	c->err = 0;
+	c->fd = -1;
 	c->way = CHILD_PRELOADED;
 	if (c->target.kind != TARGET_DYNAMIC || !find_entry(c, &c->target)) {
 		find_entry(c, &any);
@@ -147,10 +226,14 @@ static void decide(struct child *c)
 			c->err = c->target.err;
 		} else if (c->target.is_idle) {
 			c->way = CHILD_OPEN;
+		} else if (is_starved(&c->target)) {
+			decide_starved(c);
 		} else {
 			decide_unreachable(c);
 		}
 	}
+	if (c->way == CHILD_CLOSED || c->way == CHILD_ELSEWHERE)
+		lend_descriptor(c);
 	errno = saved;
 }
 
@@ -222,10 +305,6 @@ void child_plan_at(struct child *c, int fd, const char *path)
 	decide(c);
 	if (c->way == CHILD_CLOSED && access("/proc/self/fd", F_OK) < 0)
 		refuse(c);
-	/* The wrapper tells by the name whether the program is to find the descriptor open. */
-	if (c->way == CHILD_CLOSED && flags >= 0 && !(flags & FD_CLOEXEC) &&
-	    access("/dev/fd", F_OK) == 0)
-		snprintf(c->place, sizeof(c->place), "/dev/fd/%d%s%s", fd, slash, path);
 	errno = saved;
 }
 
@@ -234,6 +313,7 @@ void child_plan_elsewhere(struct child *c, const char *file, bool by_search)
 	int saved = errno;
 
 	c->err = 0;
+	c->fd = -1;
 	c->by_shell = false;
 	c->target = any;
 	c->file = c->wrapper;

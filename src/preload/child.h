@@ -17,7 +17,7 @@ enum child_way {
 	CHILD_OPEN,      /* nor here, and SOCKSIFY_EXEC=allow: past the proxy */
 	CHILD_REFUSED,   /* not at all: ->err */
 	CHILD_FAILS,     /* execve would fail, and is left to say so; ->err: how */
-	CHILD_ELSEWHERE, /* only there it is known what it is: socksify judges it, and becomes it */
+	CHILD_ELSEWHERE, /* only there it can be known what it is: socksify judges and becomes it */
 };
 
 struct child {
@@ -25,6 +25,7 @@ struct child {
 	int err;          /* negative errno */
 	bool by_shell;    /* a text file without "#!", which execvp(3) gives to /bin/sh */
 	const char *file; /* for execve: ->place, ->wrapper or "/bin/sh" */
+	int fd;           /* close-on-exec, and the wrapper needs it open; or -1 */
 	struct target target;
 	char place[PATH_MAX + NAME_MAX + 2]; /* the program that was found; as given to execve() */
 	/* Ours in LD_PRELOAD: for the program itself, or for those that it starts; "" is none. */
@@ -44,8 +45,7 @@ void child_plan_found(struct child *c, const char *file, const char *path);
 
 /*
  * For fexecve(@fd), and execveat(@fd, @path) where @path is not NULL: relative, and not "".
- * ->place is the name that the kernel gives to interpreters. Where ->file is to be executed (it is
- * not CHILD_PRELOADED) by ->place, @fd must not be close-on-exec.
+ * ->place is the name that the kernel gives to interpreters.
  */
 void child_plan_at(struct child *c, int fd, const char *path);
 

@@ -56,18 +56,16 @@ static int execute_as_asked(const struct request *rq, char *const envp[])
 }
 
 /* The wrapper has to open what the descriptor is, or lies in. */
-static void execute_closed(const struct request *rq, const struct child *c, char *const args[],
-                           char *const envp[])
+static void execute_wrapper(const struct child *c, char *const args[], char *const envp[])
 {
-	bool by_fd = rq->how == BY_FD || rq->how == BY_AT;
-	int flags = by_fd ? real->fcntl(rq->fd, F_GETFD, 0) : -1, err;
+	int err;
 
-	if (flags > 0)
-		real->fcntl(rq->fd, F_SETFD, flags & ~FD_CLOEXEC);
+	if (c->fd >= 0)
+		real->fcntl(c->fd, F_SETFD, 0);
 	real->execve(c->file, args, envp);
 	err = errno;
-	if (flags > 0)
-		real->fcntl(rq->fd, F_SETFD, flags);
+	if (c->fd >= 0)
+		real->fcntl(c->fd, F_SETFD, FD_CLOEXEC);
 	errno = err;
 }
 
@@ -75,7 +73,7 @@ static int execute(const struct request *rq, const struct child *c, char *const 
 {
 	char **args;
 
-	if (c->way != CHILD_CLOSED && !c->by_shell) {
+	if (c->way != CHILD_CLOSED && c->way != CHILD_ELSEWHERE && !c->by_shell) {
 		if (rq->how == BY_SEARCH && c->way != CHILD_FAILS)
 			return real->execve(c->file, rq->argv, envp);
 		return execute_as_asked(rq, envp);
@@ -85,7 +83,7 @@ static int execute(const struct request *rq, const struct child *c, char *const 
 		return -1;
 	args = alloca(child_args_len(c, rq->argv) * sizeof(*args));
 	child_args(c, rq->argv, args);
-	execute_closed(rq, c, args, envp);
+	execute_wrapper(c, args, envp);
 	return -1;
 }
 

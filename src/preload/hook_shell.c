@@ -83,7 +83,7 @@ static const char *prepare(struct child *c, const char *command)
 	}
 	if (repair_environ(c) < 0)
 		line = NULL;
-	else if (c->way == CHILD_CLOSED)
+	else if (c->way == CHILD_CLOSED || c->way == CHILD_ELSEWHERE)
 		line = make_closed(c, command);
 	if (!line)
 		errno = ENOMEM;
@@ -155,7 +155,7 @@ int hook_wordexp(const char *words, void *res, int flags)
 		return real->wordexp(words, res, flags);
 	child_plan(&c, SHELL);
 	/* The words are libc's to read: there is no command to put another one around. */
-	if (c.way == CHILD_REFUSED || c.way == CHILD_CLOSED) {
+	if (c.way == CHILD_REFUSED || c.way == CHILD_CLOSED || c.way == CHILD_ELSEWHERE) {
 		int err = real->wordexp(words, res, flags | WRDE_NOCMD);
 
 		if (err == WRDE_CMDSUB)

@@ -11,6 +11,7 @@
 
 #include <base/log.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,29 @@ struct request {
 /* Has any file action of this process been one to change the directory? */
 static atomic_bool moves;
 
+/*
+ * By its descriptor: the wrapper has to find it open. What another thread starts meanwhile finds it
+ * as well.
+ */
+static int spawn_lent(const struct request *rq, const struct child *c, char *const args[],
+                      char *const envp[])
+{
+	int err;
+
+	real->fcntl(c->fd, F_SETFD, 0);
+	err = rq->by_path(rq->id, c->file, rq->actions, rq->attr, args, envp);
+	real->fcntl(c->fd, F_SETFD, FD_CLOEXEC);
+	return err;
+}
+
 static int spawn(const struct request *rq, const struct child *c, char *const args[],
                  char *const envp[])
 {
 	/* The real one says why it fails, and runs what only the kernel knows (binfmt_misc). */
 	if (c->way == CHILD_FAILS || c->by_shell)
 		return rq->as_asked(rq->id, rq->file, rq->actions, rq->attr, args, envp);
+	if (c->fd >= 0)
+		return spawn_lent(rq, c, args, envp);
 	return rq->by_path(rq->id, c->file, rq->actions, rq->attr, args, envp);
 }
 

@@ -91,6 +91,9 @@ static int run(struct settings *s, const struct options *o, const char *lib, cha
 	static char url[SERVER_URL_MAX];
 	int status;
 
+	/* By the library, as a rule. */
+	if (o->argv0)
+		target_take_descriptor(o->program[0]);
 	target_prepare(o->program, &s->cfg, lib, &plan);
 	if (plan.way != TARGET_PRELOADED)
 		note(s, &plan);

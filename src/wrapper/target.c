@@ -299,16 +299,11 @@ static bool is_unreachable(const struct target *t)
 	return t->kind == TARGET_UNREACHABLE;
 }
 
-/*
- * For what the library would execute by fexecve(3), a descriptor that is close-on-exec was left
- * open until here, and its path says which: one that the program would have has another name,
- * "/dev/fd/3". By that name the kernel itself tells it to interpreters.
- */
-static void close_on_exec(const char *path)
+void target_take_descriptor(const char *path)
 {
 	int fd, end = 0;
 
-	if (sscanf(path, "/proc/self/fd/%d%n", &fd, &end) == 1 && !path[end])
+	if (sscanf(path, "/proc/self/fd/%d%n", &fd, &end) == 1 && (!path[end] || path[end] == '/'))
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -319,7 +314,7 @@ int target_run_closed(char **argv, char *argv0, bool is_quiet)
 	const char *file = argv[0];
 	struct target t;
 
-	close_on_exec(file);
+	target_take_descriptor(file);
 	/* For the log alone: a value that is malformed can't send anything anywhere from here. */
 	config_read(&cfg, getenv, LOG_LEVEL_WARN);
 	log_init("socksify", cfg.log, cfg.log_file[0] ? cfg.log_file : NULL);

@@ -48,6 +48,13 @@ void target_prepare(char *const argv[], const struct config *cfg, const char *li
 int target_run(const struct target_plan *plan, char **argv);
 
 /*
+ * For what the library would execute by fexecve(3), a descriptor that is close-on-exec was left
+ * open until here, and its path says which: one that the program would have has another name,
+ * "/dev/fd/3". By that name the kernel itself tells it to interpreters.
+ */
+void target_take_descriptor(const char *path);
+
+/*
  * socksify --closed PROGRAM [ARGS...]: run it without a network, whatever it is. What the library
  * executes for programs that it can't get into, to whom that is told; people may, too.
  *

@@ -1,7 +1,9 @@
 /* Targets that the library can't get into, by each function of the exec family. */
 #include "exec.h"
 
+#include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static void execute_as_nobody(void)
 {
@@ -72,6 +74,105 @@ START_TEST(static_program_in_memory_runs_closed)
 	check_said("\nsocket EACCES\n");
 	check_said(_i ? "\nfiles 1\n" : "\nfiles 0\n");
 	check_said("\nexe /memfd:x (deleted)\n");
+}
+END_TEST
+
+/* What a descriptor is called, and is it close-on-exec. */
+static const struct {
+	const char *folder;
+	bool is_lent;
+} names[] = {
+	{ "/proc/self/fd/", true },
+	{ "/proc/self/fd/", false },
+	{ "/dev/fd/", true },
+	{ "/dev/fd/", false },
+	{ "/proc/thread-self/fd/", true },
+	{ "/proc/thread-self/fd/", false },
+	{ "/proc/self/fd/../fd/", false },
+};
+
+static size_t name_at;
+static bool is_spawned;
+
+static void execute_memory_by_name(void)
+{
+	int fd = memfd_create("x", names[name_at].is_lent ? MFD_CLOEXEC : 0), status;
+	char path[64];
+	pid_t pid;
+
+	if (copy_into(fd, plan.file) < 0)
+		_exit(98);
+	snprintf(path, sizeof(path), "%s%d", names[name_at].folder, fd);
+	if (!is_spawned) {
+		execve(path, args, environ);
+		return;
+	}
+	errno = posix_spawn(&pid, path, NULL, NULL, args, environ);
+	if (errno != 0)
+		return;
+	if (fcntl(fd, F_GETFD) != (names[name_at].is_lent ? FD_CLOEXEC : 0))
+		_exit(97);
+	waitpid(pid, &status, 0);
+	_exit(WEXITSTATUS(status));
+}
+
+/* @_i  by execve(), or by posix_spawn() */
+START_TEST(static_program_in_memory_has_names)
+{
+	const char *const files[] = { shown, shown_static };
+
+	if (!is_mode("closed"))
+		return;
+	is_spawned = _i;
+	for (size_t i = 0; i < 2 && files[i]; i++) {
+		plan.file = files[i];
+		for (name_at = 0; name_at < sizeof(names) / sizeof(names[0]); name_at++) {
+			run(execute_memory_by_name);
+			ck_assert_msg(said.status == 0, "%zu: %d", name_at, said.status);
+			ck_assert_msg(strncmp(said.text, ARGS, strlen(ARGS)) == 0, "%s", said.text);
+			check_said(i ? "\nsocket EACCES\n" : "\nsocket ok\n");
+			check_said(names[name_at].is_lent ? "\nfiles 0\n" : "\nfiles 1\n");
+			check_said("\nexe /memfd:x (deleted)\n");
+		}
+	}
+}
+END_TEST
+
+static void execute_without_descriptors(void)
+{
+	struct rlimit few;
+
+	getrlimit(RLIMIT_NOFILE, &few);
+	few.rlim_cur = 40;
+	setrlimit(RLIMIT_NOFILE, &few);
+	while (fcntl(1, F_DUPFD_CLOEXEC, 3) >= 0)
+		;
+	/* For what call_with() opens. */
+	if (plan.call == FEXECVE)
+		close(20);
+	execute();
+}
+
+/* The kernel needs none, and neither does what becomes of it, where those are close-on-exec. */
+START_TEST(no_descriptor_needs_to_be_free)
+{
+	static const enum call calls[] = { EXECVE, EXECV, EXECVP, FEXECVE, EXECVEAT };
+	const char *const files[] = { shown, shown_static };
+
+	if (!is_mode("closed"))
+		return;
+	for (size_t i = 0; i < 2 && files[i]; i++) {
+		plan.call = calls[_i];
+		plan.file = files[i];
+		plan.argv = args;
+		plan.envp = environ;
+		run(execute_without_descriptors);
+		ck_assert_msg(said.status == 0, "%d", said.status);
+		ck_assert_msg(strncmp(said.text, ARGS, strlen(ARGS)) == 0, "%s", said.text);
+		check_said(i ? "\nsocket EACCES\n" : "\nsocket ok\n");
+		check_said_of("exe", plan.file);
+		check_said("\nfiles 0\n");
+	}
 }
 END_TEST
 
@@ -204,6 +305,8 @@ static Suite *make_suite(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, static_program_is_treated_as_is_wanted, 0, CALLS * 2);
 	tcase_add_loop_test(tc, static_program_in_memory_runs_closed, 0, 2);
+	tcase_add_loop_test(tc, static_program_in_memory_has_names, 0, 2);
+	tcase_add_loop_test(tc, no_descriptor_needs_to_be_free, 0, 5);
 	tcase_add_test(tc, relative_names_stay_relative);
 	tcase_add_test(tc, file_is_told_of_once);
 	tcase_add_test(tc, program_that_gains_privileges_is_refused);
