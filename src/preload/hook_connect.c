@@ -9,6 +9,7 @@
 #include "probe.h"
 #include "real.h"
 #include "sockets.h"
+#include "stray.h"
 #include "waiting.h"
 
 #include <base/log.h>
@@ -46,7 +47,7 @@ static int connect_on_path(int fd, const struct path_socket *sock, const struct 
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
-		if (path_is_stray(fd, &path))
+		if (stray_is(fd, sock, &path))
 			return path_refuse(&path);
 		return connect_direct(fd, sock, &path, sa, len);
 	case ROUTE_REFUSE:
@@ -55,6 +56,8 @@ static int connect_on_path(int fd, const struct path_socket *sock, const struct 
 	case ROUTE_ANSWER:
 		return pointed_connect(fd, sock, &path, sa, len);
 	case ROUTE_PROXY:
+		if (stray_is_proxy(fd, &path))
+			return path_refuse(&path);
 		break;
 	}
 	return attempt_connect(fd, sock, &path, sa);

@@ -7,11 +7,13 @@
  * probe.h and stranger.h.
  */
 #include "audit.h"
+#include "detour.h"
 #include "leash.h"
 #include "pointed.h"
 #include "probe.h"
 #include "real.h"
 #include "stranger.h"
+#include "stray.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,7 +39,7 @@ static int admit_datagram(int fd, const struct path_socket *sock, const struct s
 		return 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
-		if (path_is_stray(fd, &path))
+		if (stray_is(fd, sock, &path))
 			return path_refuse(&path);
 		audit_direct(&path);
 		break;
@@ -93,6 +95,21 @@ static int admit_peer(int fd, const struct sockaddr *sa, socklen_t len)
 	return err;
 }
 
+/* What the control data chooses. TCP pays no heed to it. */
+static int admit_control(int fd, const struct msghdr *msg)
+{
+	struct path_socket sock;
+	bool detour;
+
+	if (!msg->msg_control || msg->msg_controllen == 0)
+		return 0;
+	detour = detour_is_in(msg);
+	if ((!detour && !stray_is_in(msg)) || path_judge(fd, &sock) != PATH_OURS ||
+	    path_is_tcp(&sock))
+		return 0;
+	return detour ? detour_refuse() : stray_judge_message(fd, &sock, msg);
+}
+
 /*
  * The same of a message. An IPv6 socket takes an address without a family for none at all: its peer
  * counts then, too.
@@ -106,12 +123,14 @@ static int admit_message(int fd, const struct msghdr *msg, int flags, struct out
 		err = admit(fd, msg->msg_name, msg->msg_namelen, flags, out);
 	if (err == 0)
 		err = admit_peer(fd, msg->msg_name, msg->msg_namelen);
-	if (err < 0 || !ports_are_used())
+	if (err < 0)
 		return err;
-	if (!out->translated)
-		pointed_wake(fd);
-	out->plain = !leash_suits(msg) && (out->translated || pointed_has(fd));
-	return err;
+	if (ports_are_used()) {
+		if (!out->translated)
+			pointed_wake(fd);
+		out->plain = !leash_suits(msg) && (out->translated || pointed_has(fd));
+	}
+	return out->plain ? 0 : admit_control(fd, msg);
 }
 
 static void address(struct msghdr *msg, struct outgoing *out)
@@ -206,10 +225,10 @@ static int send_chunk(int fd, struct mmsghdr *vec, unsigned n, int flags, struct
 	return sent;
 }
 
-static bool has_address(const struct mmsghdr *vec, unsigned n)
+static bool are_to_judge(const struct mmsghdr *vec, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (vec[i].msg_hdr.msg_name)
+		if (vec[i].msg_hdr.msg_name || vec[i].msg_hdr.msg_control)
 			return true;
 	return false;
 }
@@ -222,7 +241,7 @@ int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 
 	if (!vec || n == 0 ||
 	    (!ports_are_used() && !probes_are_there() && !strangers_are_there() &&
-	     !has_address(vec, n)))
+	     !are_to_judge(vec, n)))
 		return real->sendmmsg(fd, vec, n, flags & ~MSG_FASTOPEN);
 	do {
 		now = n - done < CHUNK ? n - done : CHUNK;

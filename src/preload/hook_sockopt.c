@@ -1,47 +1,24 @@
 /* Options that would open a door beside connect(), and the one that tells how a connect() ended. */
-#include "audit.h"
+#include "detour.h"
 #include "leash.h"
 #include "membership.h"
 #include "path.h"
 #include "pointed.h"
 #include "probe.h"
 #include "real.h"
-#include "session.h"
 #include "sockets.h"
+#include "stray.h"
 #include "waiting.h"
 
-#include <base/log.h>
 #include <errno.h>
-#include <netinet/ip.h>
 #include <netinet/tcp.h>
-#include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
-/* RFC 791: loose and strict source routes. */
-static bool has_source_route(const uint8_t *opts, socklen_t len)
+static bool is_internet(int fd)
 {
-	for (socklen_t i = 0; i < len && opts[i] != IPOPT_EOL;) {
-		if (opts[i] == IPOPT_LSRR || opts[i] == IPOPT_SSRR)
-			return true;
-		if (opts[i] == IPOPT_NOP)
-			i++;
-		else if (i + 1 < len && opts[i + 1] > 1)
-			i += opts[i + 1];
-		else
-			return false; /* malformed */
-	}
-	return false;
-}
+	struct path_socket sock;
 
-/* With one, the segments for the proxy go to a host of the program's choice first. */
-static bool is_source_route(int level, int name, const void *val, socklen_t len)
-{
-	if (level == IPPROTO_IP && name == IP_OPTIONS)
-		return val && has_source_route(val, len);
-	return level == IPPROTO_IPV6 && len > 0 &&
-	       (name == IPV6_RTHDR || name == IPV6_2292RTHDR || name == IPV6_2292PKTOPTIONS);
+	return path_judge(fd, &sock) == PATH_OURS;
 }
 
 static bool is_tcp(int fd)
@@ -58,25 +35,11 @@ static bool is_smc(int level, int name, const void *val, socklen_t len)
 	       memcmp(val, "smc", 3) == 0;
 }
 
-static int refuse_source_route(void)
-{
-	static atomic_bool told;
-
-	session_config(); /* another library's constructor may be before ours: the log's level */
-	if (!atomic_exchange_explicit(&told, true, memory_order_relaxed))
-		log_warn("%s[%d]: a source route of a TCP socket is refused: it leads elsewhere "
-		         "than to the proxy",
-		         program_invocation_short_name, (int)getpid());
-	audit_note(DEED_REFUSED, "a source route of a TCP socket",
-	           "it leads elsewhere than to the proxy");
-	return -EACCES;
-}
-
 /* 0, or a negative errno: it must not be set. */
 static int judge(int fd, int level, int name, const void *val, socklen_t len)
 {
-	if (is_source_route(level, name, val, len) && is_tcp(fd))
-		return refuse_source_route();
+	if (detour_is_option(level, name, val, len) && is_internet(fd))
+		return detour_refuse();
 	if (is_smc(level, name, val, len) && is_tcp(fd))
 		return -ENOENT; /* as where the kernel has none */
 	return membership_judge(fd, level, name, val, len);
@@ -106,6 +69,11 @@ int hook_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 		return 0;
 	if (waiting_has(fd) && waiting_setsockopt(fd, level, name, val, len, &r))
 		return r;
+	err = stray_judge_option(fd, level, name, val, len);
+	if (err < 0) {
+		errno = -err;
+		return -1;
+	}
 	return real->setsockopt(fd, level, name, val, len);
 }
 

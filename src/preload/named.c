@@ -9,6 +9,7 @@
 #include "real.h"
 #include "resolve.h"
 #include "sockets.h"
+#include "stray.h"
 #include "swap.h"
 
 #include <base/clock.h>
@@ -23,8 +24,8 @@
 #define ADDRESSES_MAX 16 /* of one name that are tried */
 
 /* A name's addresses for a socket of a family; AF_INET6 here takes IPv4 ones as well. */
-static int find_addresses(const struct endpoint *name, int family, bool v6only,
-                          struct endpoint *out)
+static int find_addresses(int fd, const struct path_socket *sock, const struct endpoint *name,
+                          int family, bool v6only, struct endpoint *out)
 {
 	int n, fit = 0;
 
@@ -32,7 +33,7 @@ static int find_addresses(const struct endpoint *name, int family, bool v6only,
 	                 ADDRESSES_MAX);
 	for (int i = 0; i < n; i++)
 		/* A placeholder of another session must not be sent anywhere. */
-		if (!pool_contains(&out[i]))
+		if (!pool_contains(&out[i]) && !stray_is_address(fd, sock, &out[i]))
 			out[fit++] = out[i];
 	return fit;
 }
@@ -111,7 +112,7 @@ static int connect_parked(int fd, const struct path_socket *sock, const struct p
 {
 	struct endpoint list[ADDRESSES_MAX];
 	/* Those of the other family need another socket, which this way has anyhow. */
-	int n = find_addresses(&path->route.dst, AF_INET6, v6only, list);
+	int n = find_addresses(fd, sock, &path->route.dst, AF_INET6, v6only, list);
 	const struct parking_aim aim = { .hops = list,
 		                         .n_hops = n > 0 ? (size_t)n : 0,
 		                         .dst = &path->route.dst,
@@ -148,11 +149,11 @@ int named_connect(int fd, const struct path_socket *sock, const struct path *pat
 		if (err != PARKING_UNABLE)
 			return err;
 	}
-	n = find_addresses(name, sock->family, v6only, list);
+	n = find_addresses(fd, sock, name, sock->family, v6only, list);
 	if (n > 0 || sock->family == AF_INET6) {
 		err = connect_to_one(fd, sock->family, list, n, &used);
 	} else {
-		n = find_addresses(name, AF_INET6, true, list);
+		n = find_addresses(fd, sock, name, AF_INET6, true, list);
 		err = n > 0 ? connect_second(fd, list, n, &used) : -EHOSTUNREACH;
 		now.shown_family = AF_INET;
 	}

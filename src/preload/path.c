@@ -8,7 +8,6 @@
 #include <base/log.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -114,9 +113,8 @@ bool path_is_misfit(int fd, const struct path_socket *sock, const struct sockadd
 	return sock->family == AF_INET6 && v4 && path_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 }
 
-/* Linux takes an IPv4 datagram's AF_UNSPEC for AF_INET. */
-static int decode(struct endpoint *dst, const struct path_socket *sock, const struct sockaddr *sa,
-                  socklen_t len)
+int path_decode(struct endpoint *dst, const struct path_socket *sock, const struct sockaddr *sa,
+                socklen_t len)
 {
 	struct sockaddr_in in;
 
@@ -190,7 +188,7 @@ bool path_find(struct path *p, const struct path_socket *sock, const struct sock
 	struct endpoint dst;
 
 	p->unresolved = p->may_probe = false;
-	if (decode(&dst, sock, sa, len) < 0)
+	if (path_decode(&dst, sock, sa, len) < 0)
 		return false;
 	/*
 	 * Nobody is asked for the proxy's address for the sake of what is direct, or refused; what
@@ -244,21 +242,6 @@ int path_refuse(const struct path *p)
 		         text, p->route.why);
 	audit_note(DEED_REFUSED, text, p->route.why);
 	return p->route.err;
-}
-
-/* Linux sends 127.0.0.1 out by a device that it is told, and nobody out there takes it. */
-bool path_is_stray(int fd, struct path *p)
-{
-	char device[IFNAMSIZ] = "";
-	socklen_t len = sizeof(device);
-
-	if (!endpoint_is_loopback(&p->route.dst) ||
-	    real->getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) < 0 || len == 0 ||
-	    strcmp(device, "lo") == 0)
-		return false;
-	p->route.err = -EACCES;
-	p->route.why = "it is this machine's, and the socket is bound to a device";
-	return true;
 }
 
 /* By an address that leads nowhere. */

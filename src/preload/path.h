@@ -49,6 +49,13 @@ bool path_is_udp(const struct path_socket *sock);
 bool path_is_misfit(int fd, const struct path_socket *sock, const struct sockaddr *sa);
 
 /*
+ * An address of a socket's, as endpoint_from_sockaddr() has it; but Linux takes an IPv4 datagram's
+ * AF_UNSPEC for AF_INET.
+ */
+int path_decode(struct endpoint *dst, const struct path_socket *sock, const struct sockaddr *sa,
+                socklen_t len);
+
+/*
  * Sockets that have no way through the proxy get a refusal where the others get the proxy. What is
  * ROUTE_ANSWER here is UDP or TCP. False where @sa is not a whole internet address: the kernel
  * judges it then.
@@ -64,12 +71,6 @@ char *path_reason(const struct path *p, char *buf, size_t cap);
 
 /* Tell of a refusal, once for each destination, and return its errno. */
 int path_refuse(const struct path *p);
-
-/*
- * Would what is direct, since it goes to this machine, go out by a device all the same? @p is made
- * ready for path_refuse() then.
- */
-bool path_is_stray(int fd, struct path *p);
 
 /* O_NONBLOCK. */
 bool path_is_nonblocking(int fd);

@@ -9,6 +9,7 @@
 #include "options.h"
 #include "real.h"
 #include "session.h"
+#include "stray.h"
 #include "swap.h"
 
 #include <base/clock.h>
@@ -152,5 +153,7 @@ int second_start(struct worker_job *job)
 	if (second < 0)
 		return second;
 	err = dress(p, fd, second);
+	if (err == 0 && stray_is_dialled(second, p->hops, job->dial.n_hops))
+		err = -EACCES;
 	return err < 0 ? err : dial_begin(&job->dial, second, &p->dst);
 }

@@ -3,6 +3,7 @@
 #include "fds.h"
 #include "path.h"
 #include "real.h"
+#include "stray.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,7 +14,7 @@
 atomic_bool strangers_sought, strangers_any;
 static atomic_bool stopped;
 
-/* By its peer: where that is this machine, nothing leaves. */
+/* By its peer: where that is this machine, nothing leaves but by a device. */
 static bool has_forbidden_peer(int fd, const struct path_socket *sock, struct path *path)
 {
 	struct sockaddr_storage ss;
@@ -25,7 +26,7 @@ static bool has_forbidden_peer(int fd, const struct path_socket *sock, struct pa
 		return false;
 	endpoint_unmap(&ep);
 	if (endpoint_is_loopback(&ep))
-		return false;
+		return stray_has_peer(fd, sock, &ep, path);
 	return path_find(path, sock, (struct sockaddr *)&ss, len, false) &&
 	       path->route.kind != ROUTE_DIRECT;
 }

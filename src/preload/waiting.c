@@ -7,6 +7,7 @@
 #include "parked.h"
 #include "real.h"
 #include "sockets.h"
+#include "stray.h"
 
 #include <base/clock.h>
 #include <errno.h>
@@ -116,8 +117,14 @@ static struct parked *take_parked(int fd, struct lock_guard *g)
  */
 static int set_lifted(struct parked *p, int level, int name, const void *val, socklen_t len)
 {
-	int r = 0;
+	/* Before, it is looked at when it is dressed. */
+	int r = p->dressed ? stray_judge_dialled(level, name, val, len, p->hops, p->job.dial.n_hops)
+	                   : 0;
 
+	if (r < 0) {
+		errno = -r;
+		return -1;
+	}
 	if (p->job.dial.fd >= 0)
 		r = real->setsockopt(p->job.dial.fd, level, name, val, len);
 	if (r == 0 && !p->dressed)

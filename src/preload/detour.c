@@ -1,0 +1,80 @@
+#include "detour.h"
+
+#include "audit.h"
+#include "session.h"
+
+#include <base/log.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+/* Numbers that glibc's headers don't have. */
+#define FLOWLABEL_MGR     32
+#define FLOWLABEL_REQUEST 32 /* octets of one */
+
+#define WHAT "a source route"
+#define WHY  "it leads elsewhere than the address says"
+
+/* RFC 791: loose and strict source routes. */
+static bool has_source_route(const uint8_t *opts, size_t len)
+{
+	for (size_t i = 0; i < len && opts[i] != IPOPT_EOL;) {
+		if (opts[i] == IPOPT_LSRR || opts[i] == IPOPT_SSRR)
+			return true;
+		if (opts[i] == IPOPT_NOP)
+			i++;
+		else if (i + 1 < len && opts[i + 1] > 1)
+			i += opts[i + 1];
+		else
+			return false; /* malformed */
+	}
+	return false;
+}
+
+bool detour_is_option(int level, int name, const void *val, socklen_t len)
+{
+	if (level == IPPROTO_IP && name == IP_OPTIONS)
+		return val && has_source_route(val, len);
+	if (level != IPPROTO_IPV6)
+		return false;
+	/* A flow label may have headers of its own, which follow the request. */
+	if (name == FLOWLABEL_MGR)
+		return len > FLOWLABEL_REQUEST;
+	return len > 0 &&
+	       (name == IPV6_RTHDR || name == IPV6_2292RTHDR || name == IPV6_2292PKTOPTIONS);
+}
+
+static bool is_detour(const struct cmsghdr *c)
+{
+	if (c->cmsg_level == IPPROTO_IP)
+		return c->cmsg_type == IP_RETOPTS && c->cmsg_len >= CMSG_LEN(0) &&
+		       has_source_route(CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	return c->cmsg_level == IPPROTO_IPV6 &&
+	       (c->cmsg_type == IPV6_RTHDR || c->cmsg_type == IPV6_2292RTHDR);
+}
+
+bool detour_is_in(const struct msghdr *msg)
+{
+	/* glibc's macros want it writable, and write nothing. */
+	struct msghdr walk = *msg;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c))
+		if (is_detour(c))
+			return true;
+	return false;
+}
+
+int detour_refuse(void)
+{
+	static atomic_bool told;
+
+	session_config(); /* another library's constructor may be before ours: the log's level */
+	if (!atomic_exchange_explicit(&told, true, memory_order_relaxed))
+		log_warn("%s[%d]: " WHAT " is refused: " WHY, program_invocation_short_name,
+		         (int)getpid());
+	audit_note(DEED_REFUSED, WHAT, WHY);
+	return -EACCES;
+}
