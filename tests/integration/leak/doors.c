@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 static const struct door *const families[] = {
-	doors_tcp,  doors_udp,     doors_kinds,    doors_names,
-	doors_ring, doors_loading, doors_children, doors_handed,
+	doors_tcp,     doors_udp,      doors_kinds,  doors_names, doors_ring,
+	doors_loading, doors_children, doors_handed, doors_stray,
 };
 
 static const char *const bare_names[] = {

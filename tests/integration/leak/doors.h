@@ -56,7 +56,7 @@ struct door {
 
 /* Rows with a name of NULL at their ends. */
 extern const struct door doors_tcp[], doors_udp[], doors_kinds[], doors_names[], doors_ring[],
-	doors_loading[], doors_children[], doors_handed[];
+	doors_loading[], doors_children[], doors_handed[], doors_stray[];
 
 /* This program's own file, and one beside it. */
 extern char door_self[], door_beside[];

@@ -16,7 +16,15 @@
 #include <unistd.h>
 
 /* Their order, as leak.py has it. */
-enum { HANDED_TCP, HANDED_UDP, HANDED_CONNECTED, HANDED_RAW, HANDED_PACKET, HANDED_COUNT };
+enum {
+	HANDED_TCP,
+	HANDED_UDP,
+	HANDED_CONNECTED,
+	HANDED_HOME,
+	HANDED_RAW,
+	HANDED_PACKET,
+	HANDED_COUNT
+};
 
 static const unsigned char echo4[16] = { 8, 0, 0xf7, 0xff };
 
@@ -81,6 +89,12 @@ static int handed_connected(char **args)
 static int handed_connected_write(char **args)
 {
 	return door_end(write(handed(args, HANDED_CONNECTED), "a datagram", 10), DOOR_SENT);
+}
+
+/* To this machine, by a device. */
+static int handed_home(char **args)
+{
+	return door_end(send(handed(args, HANDED_HOME), "a datagram", 10, 0), DOOR_SENT);
 }
 
 static int handed_raw(char **args)
@@ -176,6 +190,7 @@ const struct door doors_handed[] = {
 	{ "inherited-connected-udp", handed_connected, ALL_SEND, -EACCES, "inherits" },
 	{ "inherited-connected-udp-write", handed_connected_write, ALL_SEND, DOOR_SENT,
 	  "inherits-limit" },
+	{ "inherited-home-by-a-device", handed_home, ALL_SEND, -EACCES, "inherits" },
 	{ "inherited-raw", handed_raw, ALL_SEND, -EACCES, "inherits" },
 	{ "inherited-packet", handed_packet, ALL_SEND, -EACCES, "inherits" },
 	{ "received-tcp", handed_tcp, ALL_SEND, DOOR_THROUGH, "receives" },
@@ -183,6 +198,7 @@ const struct door doors_handed[] = {
 	{ "received-connected-udp", handed_connected, ALL_SEND, -EACCES, "receives" },
 	{ "received-connected-udp-write", handed_connected_write, ALL_SEND, DOOR_SENT,
 	  "receives-limit" },
+	{ "received-home-by-a-device", handed_home, ALL_SEND, -EACCES, "receives" },
 	{ "received-raw", handed_raw, ALL_SEND, -EACCES, "receives" },
 	{ "received-packet", handed_packet, ALL_SEND, -EACCES, "receives" },
 	{ "assembler", by_assembler, ALL_SEND, -EACCES, "beyond" },

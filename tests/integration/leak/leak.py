@@ -44,10 +44,14 @@ def sockets(cell):
     with cell.client.inside():
         connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         connected.connect((world.WEB4, 4433))
+        home = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        home.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"c0")
+        home.connect(("127.0.0.1", 4433))
         return [
             socket.socket(socket.AF_INET, socket.SOCK_STREAM),
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
             connected,
+            home,
             socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, ETH_P_NONE),
         ]
