@@ -68,7 +68,7 @@ def main():
         if not names:
             return 0
     done = subprocess.run(
-        ["meson", "test", "-C", build, "--no-rebuild", "--num-processes", "2", *options, *names],
+        ["meson", "test", "-C", build, "--no-rebuild", "--num-processes", "3", *options, *names],
         capture_output=True,
         text=True,
         check=False,
