@@ -148,11 +148,25 @@ bool waiting_setsockopt(int fd, int level, int name, const void *val, socklen_t 
 	return true;
 }
 
+/*
+ * Where a connect() fails for which no other socket can take the place, this one is shut down, and
+ * then refused. Who was woken by the former is not told how it ended before the latter is done.
+ */
+static void await_outcome(int fd)
+{
+	struct lock_guard g;
+
+	if (take_parked(fd, &g))
+		lock_release(&g);
+}
+
 bool waiting_getsockopt(int fd, int level, int name, void *val, socklen_t *len, int *r)
 {
 	struct lock_guard g;
 	struct parked *p;
 
+	if (level == SOL_SOCKET && name == SO_ERROR)
+		await_outcome(fd);
 	if (!options_is_lifted(level, name))
 		return false;
 	p = take_parked(fd, &g);
