@@ -1,6 +1,7 @@
 #include "detour.h"
 
 #include "audit.h"
+#include "real.h"
 #include "session.h"
 
 #include <base/log.h>
@@ -14,6 +15,8 @@
 /* Numbers that glibc's headers don't have. */
 #define FLOWLABEL_MGR     32
 #define FLOWLABEL_REQUEST 32 /* octets of one */
+
+#define OPTIONS_MAX 40 /* of an IPv4 header: RFC 791 */
 
 #define WHAT "a source route"
 #define WHY  "it leads elsewhere than the address says"
@@ -67,7 +70,7 @@ bool detour_is_in(const struct msghdr *msg)
 	return false;
 }
 
-int detour_refuse(void)
+static void tell(void)
 {
 	static atomic_bool told;
 
@@ -76,5 +79,26 @@ int detour_refuse(void)
 		log_warn("%s[%d]: " WHAT " is refused: " WHY, program_invocation_short_name,
 		         (int)getpid());
 	audit_note(DEED_REFUSED, WHAT, WHY);
+}
+
+void detour_take_away(int fd, int family)
+{
+	uint8_t opts[OPTIONS_MAX];
+	socklen_t len = sizeof(opts), header = sizeof(opts);
+
+	if (real->getsockopt(fd, IPPROTO_IP, IP_OPTIONS, opts, &len) == 0 &&
+	    has_source_route(opts, len) &&
+	    real->setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0) == 0)
+		tell();
+	/* Of one that is longer the kernel gives what there is room for. */
+	if (family == AF_INET6 &&
+	    real->getsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, opts, &header) == 0 && header > 0 &&
+	    real->setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, NULL, 0) == 0)
+		tell();
+}
+
+int detour_refuse(void)
+{
+	tell();
 	return -EACCES;
 }

@@ -39,6 +39,7 @@ static int admit_datagram(int fd, const struct path_socket *sock, const struct s
 		return 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
+		(void)strangers_are_there(); /* what they have is taken from them */
 		if (stray_is(fd, sock, &path))
 			return path_refuse(&path);
 		audit_direct(&path);

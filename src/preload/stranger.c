@@ -1,5 +1,6 @@
 #include "stranger.h"
 
+#include "detour.h"
 #include "fds.h"
 #include "path.h"
 #include "real.h"
@@ -43,6 +44,7 @@ static void seek_one(int fd)
 	case PATH_KERNEL:
 		return;
 	case PATH_OURS:
+		detour_take_away(fd, sock.family);
 		if (!has_forbidden_peer(fd, &sock, &path))
 			return;
 		break;

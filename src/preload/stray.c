@@ -15,9 +15,6 @@
 
 #define LOOPBACK_INDEX 1 /* of every network namespace */
 
-/* Numbers that glibc's headers don't have. */
-#define IPV6_PKTINFO_2292 2
-
 /* Any of 127.0.0.0/8, ::1, 0.0.0.0 and ::. */
 static bool is_home(const struct endpoint *ep)
 {
@@ -144,7 +141,7 @@ static bool is_device(const struct cmsghdr *c)
 		return is_away((uint32_t)v4.ipi_ifindex);
 	}
 	if (c->cmsg_level == IPPROTO_IPV6 &&
-	    (c->cmsg_type == IPV6_PKTINFO || c->cmsg_type == IPV6_PKTINFO_2292) &&
+	    (c->cmsg_type == IPV6_PKTINFO || c->cmsg_type == IPV6_2292PKTINFO) &&
 	    c->cmsg_len >= CMSG_LEN(sizeof(v6))) {
 		memcpy(&v6, CMSG_DATA(c), sizeof(v6));
 		return is_away(v6.ipi6_ifindex);

@@ -21,6 +21,7 @@ enum {
 	HANDED_UDP,
 	HANDED_CONNECTED,
 	HANDED_HOME,
+	HANDED_ROUTED,
 	HANDED_RAW,
 	HANDED_PACKET,
 	HANDED_COUNT
@@ -95,6 +96,17 @@ static int handed_connected_write(char **args)
 static int handed_home(char **args)
 {
 	return door_end(send(handed(args, HANDED_HOME), "a datagram", 10, 0), DOOR_SENT);
+}
+
+/* To this machine, by way of the web server. */
+static int handed_routed(char **args)
+{
+	struct sockaddr_storage home;
+	socklen_t len = door_address(&home, "127.0.0.1", 4433);
+
+	return door_end(sendto(handed(args, HANDED_ROUTED), "a datagram", 10, 0,
+	                       (struct sockaddr *)&home, len),
+	                DOOR_SENT);
 }
 
 static int handed_raw(char **args)
@@ -191,6 +203,7 @@ const struct door doors_handed[] = {
 	{ "inherited-connected-udp-write", handed_connected_write, ALL_SEND, DOOR_SENT,
 	  "inherits-limit" },
 	{ "inherited-home-by-a-device", handed_home, ALL_SEND, -EACCES, "inherits" },
+	{ "inherited-home-by-a-source-route", handed_routed, ALL_SEND, DOOR_SENT, "inherits" },
 	{ "inherited-raw", handed_raw, ALL_SEND, -EACCES, "inherits" },
 	{ "inherited-packet", handed_packet, ALL_SEND, -EACCES, "inherits" },
 	{ "received-tcp", handed_tcp, ALL_SEND, DOOR_THROUGH, "receives" },
@@ -199,6 +212,7 @@ const struct door doors_handed[] = {
 	{ "received-connected-udp-write", handed_connected_write, ALL_SEND, DOOR_SENT,
 	  "receives-limit" },
 	{ "received-home-by-a-device", handed_home, ALL_SEND, -EACCES, "receives" },
+	{ "received-home-by-a-source-route", handed_routed, ALL_SEND, DOOR_SENT, "receives" },
 	{ "received-raw", handed_raw, ALL_SEND, -EACCES, "receives" },
 	{ "received-packet", handed_packet, ALL_SEND, -EACCES, "receives" },
 	{ "assembler", by_assembler, ALL_SEND, -EACCES, "beyond" },
