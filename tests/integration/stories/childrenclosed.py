@@ -224,3 +224,16 @@ def loader_as_a_program(cell):
     result = cell.run(["sh", "-c", script], status="any")
     if result.out not in (b"", b"you asked web.test for /x\n"):
         raise Failed("what came is not the page")
+
+
+@story(proxies=["socksifyd"], needs=["ldd"])
+def ldd_says_what_it_says(cell):
+    """It runs the loaders of both classes, which execute nothing then: nothing is closed, and nothing told."""
+    static = os.path.join(cell.kit.build, "tests/integration/leak/doors-static")
+    for file in ("/bin/true", static):
+        result = cell.run(["ldd", file], status="any")
+        if b"socksify" in result.err:
+            raise Failed(result.err.decode())
+    result = cell.run(["ldd", "/bin/true"])
+    if b"libc.so" not in result.out:
+        raise Failed("no libc is listed")
