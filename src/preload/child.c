@@ -117,7 +117,8 @@ static void add_slash(char *place, size_t cap)
 	if (strchr(place, '/') || len + 3 > cap)
 		return;
 	memmove(place + 2, place, len + 1);
-	memcpy(place, "./", 2);
+	place[0] = '.';
+	place[1] = '/';
 }
 
 static void decide_unreachable(struct child *c)
