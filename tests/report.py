@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs meson's tests of a build and tells each in a line: "ok LABEL: NAME", "FAIL ...", "skip ...".
 
-Usage: report.py LABEL BUILD [MESON-TEST-OPTIONS...] [--skip NAME[=REASON]]...
+Usage: report.py LABEL BUILD [MESON-TEST-OPTIONS...] [--skip NAME[=REASON]]... [--rebuild]
 
 A test that tells such lines itself counts by them, not as one. A skipped test is told where a reason is given.
+With --rebuild what the tests need is built before, and no more.
 """
 
 import json
@@ -46,7 +47,12 @@ def main():
         for i in reversed(range(len(rest)))
         if rest[i] == "--skip"
     )
-    options = [word for word in rest if word != "--skip"]
+    options = [word for word in rest if word not in ("--skip", "--rebuild")]
+    if "--rebuild" not in rest:
+        options.append("--no-rebuild")
+    # Of a machine that is shared a test may get a quarter.
+    if "--timeout-multiplier" not in rest:
+        options += ["--timeout-multiplier", "4"]
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.remove(log)
@@ -68,7 +74,7 @@ def main():
         if not names:
             return 0
     done = subprocess.run(
-        ["meson", "test", "-C", build, "--no-rebuild", "--num-processes", "3", *options, *names],
+        ["meson", "test", "-C", build, "--num-processes", "3", *options, *names],
         capture_output=True,
         text=True,
         check=False,

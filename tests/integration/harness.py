@@ -26,7 +26,7 @@ HOSTS = {
 NOBODY_LISTENS = 9
 # How long a control waits for the packet without which it fails.
 LEAK_SECONDS = 3
-TIMEOUT = 25 * int(os.environ.get("SOCKSIFY_TEST_PATIENCE", "1"))
+TIMEOUT = 60 * int(os.environ.get("SOCKSIFY_TEST_PATIENCE", "1"))
 
 stories = []
 

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 import uuid
 
-PATIENCE = 20  # seconds: the bound of every wait
+PATIENCE = 60  # seconds: the bound of every wait
 BUILD = os.path.abspath(os.environ.get("BUILD", "."))
 SOCKSIFY = os.path.join(BUILD, "src", "wrapper", "socksify")
 # A sanitizer's runtime can't start behind a library that is preloaded.
