@@ -10,6 +10,7 @@ With --rebuild what the tests need is built before, and no more.
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -41,6 +42,9 @@ def tell(label, entry):
 
 
 def main():
+    # A shell has these ignored in what it runs in its background, and tests end programs by them.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     label, build, *rest = sys.argv[1:]
     skip = dict(
         rest.pop(i + 1).partition("=")[::2]

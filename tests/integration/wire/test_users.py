@@ -404,6 +404,9 @@ class Hash(unittest.TestCase):
         """(pid, our end) of a socksifyd --hash on a terminal of its own."""
         pid, fd = pty.fork()
         if pid == 0:
+            # Ignored in what a shell runs in its background.
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
             os.execl(SOCKSIFYD, SOCKSIFYD, "--hash", "me")
         self.addCleanup(os.close, fd)
         return pid, fd
