@@ -1,25 +1,17 @@
 #include "detour.h"
 
-#include "audit.h"
 #include "real.h"
-#include "session.h"
+#include "tell.h"
 
-#include <base/log.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
-#include <stdatomic.h>
 #include <stdint.h>
-#include <unistd.h>
 
 /* Numbers that glibc's headers don't have. */
 #define FLOWLABEL_MGR     32
 #define FLOWLABEL_REQUEST 32 /* octets of one */
 
 #define OPTIONS_MAX 40 /* of an IPv4 header: RFC 791 */
-
-#define WHAT "a source route"
-#define WHY  "it leads elsewhere than the address says"
 
 /* RFC 791: loose and strict source routes. */
 static bool has_source_route(const uint8_t *opts, size_t len)
@@ -70,15 +62,11 @@ bool detour_is_in(const struct msghdr *msg)
 	return false;
 }
 
-static void tell(void)
+int detour_refuse(void)
 {
 	static atomic_bool told;
 
-	session_config(); /* another library's constructor may be before ours: the log's level */
-	if (!atomic_exchange_explicit(&told, true, memory_order_relaxed))
-		log_warn("%s[%d]: " WHAT " is refused: " WHY, program_invocation_short_name,
-		         (int)getpid());
-	audit_note(DEED_REFUSED, WHAT, WHY);
+	return tell_refused(&told, "a source route", "it leads elsewhere than the address says");
 }
 
 void detour_take_away(int fd, int family)
@@ -89,16 +77,10 @@ void detour_take_away(int fd, int family)
 	if (real->getsockopt(fd, IPPROTO_IP, IP_OPTIONS, opts, &len) == 0 &&
 	    has_source_route(opts, len) &&
 	    real->setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0) == 0)
-		tell();
+		(void)detour_refuse();
 	/* Of one that is longer the kernel gives what there is room for. */
 	if (family == AF_INET6 &&
 	    real->getsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, opts, &header) == 0 && header > 0 &&
 	    real->setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, NULL, 0) == 0)
-		tell();
-}
-
-int detour_refuse(void)
-{
-	tell();
-	return -EACCES;
+		(void)detour_refuse();
 }

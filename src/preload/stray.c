@@ -1,17 +1,13 @@
 #include "stray.h"
 
-#include "audit.h"
 #include "real.h"
-#include "session.h"
+#include "tell.h"
 
-#include <base/log.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LOOPBACK_INDEX 1 /* of every network namespace */
 
@@ -210,22 +206,12 @@ static enum choice get_choice(int level, int name, const void *val, socklen_t le
 	return NONE;
 }
 
-static int refuse_option(const char *what, const char *why)
+static int refuse_device(void)
 {
 	static atomic_bool told;
 
-	session_config(); /* another library's constructor may be before ours: the log's level */
-	if (!atomic_exchange_explicit(&told, true, memory_order_relaxed))
-		log_warn("%s[%d]: %s is refused: %s", program_invocation_short_name, (int)getpid(),
-		         what, why);
-	audit_note(DEED_REFUSED, what, why);
-	return -EACCES;
-}
-
-static int refuse_device(void)
-{
-	return refuse_option("a device for a socket that is connected to this machine",
-	                     "what it sends would leave there");
+	return tell_refused(&told, "a device for a socket that is connected to this machine",
+	                    "what it sends would leave there");
 }
 
 /* Of TCP, where it is not known yet where to, that counts, too. */
@@ -237,6 +223,14 @@ static bool is_connected_home(int fd, const struct path_socket *sock)
 	       (path_is_tcp(sock) && path_tcp_state(fd) == TCP_SYN_SENT);
 }
 
+static int refuse_hidden(void)
+{
+	static atomic_bool told;
+
+	return tell_refused(&told, "a device by IPV6_PKTINFO for all that a socket sends",
+	                    "nobody can ask for it later");
+}
+
 static int judge_option(int fd, enum choice choice)
 {
 	struct path_socket sock;
@@ -245,8 +239,7 @@ static int judge_option(int fd, enum choice choice)
 	    (choice != STRICT && path_is_tcp(&sock)))
 		return 0;
 	if (choice == HIDDEN)
-		return refuse_option("a device by IPV6_PKTINFO for all that a socket sends",
-		                     "nobody can ask for it later");
+		return refuse_hidden();
 	return is_connected_home(fd, &sock) ? refuse_device() : 0;
 }
 

@@ -1,11 +1,11 @@
 #include "tell.h"
 
 #include "audit.h"
+#include "session.h"
 
 #include <base/errtext.h>
 #include <base/log.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
 static void tell_failure(const struct endpoint *dst, const struct dial *d, int err)
@@ -47,4 +47,14 @@ void tell_blocking_way(const char *why, int err)
 	if (!atomic_exchange(&told, true))
 		log_warn("%s[%d]: non-blocking connects wait for the proxy here: %s: %s",
 		         program_invocation_short_name, (int)getpid(), why, err_text(err));
+}
+
+int tell_refused(atomic_bool *told, const char *what, const char *why)
+{
+	session_config(); /* another library's constructor may be before ours: the log's level */
+	if (!atomic_exchange_explicit(told, true, memory_order_relaxed))
+		log_warn("%s[%d]: %s is refused: %s", program_invocation_short_name, (int)getpid(),
+		         what, why);
+	audit_note(DEED_REFUSED, what, why);
+	return -EACCES;
 }
