@@ -1,5 +1,6 @@
 #include "detour.h"
 
+#include "control.h"
 #include "real.h"
 #include "tell.h"
 
@@ -46,17 +47,14 @@ static bool is_detour(const struct cmsghdr *c)
 {
 	if (c->cmsg_level == IPPROTO_IP)
 		return c->cmsg_type == IP_RETOPTS && c->cmsg_len >= CMSG_LEN(0) &&
-		       has_source_route(CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+		       has_source_route(control_data(c), c->cmsg_len - CMSG_LEN(0));
 	return c->cmsg_level == IPPROTO_IPV6 &&
 	       (c->cmsg_type == IPV6_RTHDR || c->cmsg_type == IPV6_2292RTHDR);
 }
 
 bool detour_is_in(const struct msghdr *msg)
 {
-	/* glibc's macros want it writable, and write nothing. */
-	struct msghdr walk = *msg;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c))
+	for (const struct cmsghdr *c = NULL; (c = control_next(msg, c));)
 		if (is_detour(c))
 			return true;
 	return false;

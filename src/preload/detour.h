@@ -15,7 +15,7 @@ bool detour_is_option(int level, int name, const void *val, socklen_t len);
 /* Does the control data of a send have one? */
 bool detour_is_in(const struct msghdr *msg);
 
-/* Take it from an internet socket that has one from elsewhere, and tell. */
+/* Take it from an internet socket that has one from before the session, and tell. */
 void detour_take_away(int fd, int family);
 
 /* Tell of a refusal, once, and return its errno: -EACCES. */

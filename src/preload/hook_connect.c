@@ -4,6 +4,7 @@
  */
 #include "attempt.h"
 #include "audit.h"
+#include "detour.h"
 #include "named.h"
 #include "pointed.h"
 #include "probe.h"
@@ -47,6 +48,7 @@ static int connect_on_path(int fd, const struct path_socket *sock, const struct 
 		return real->connect(fd, sa, len) < 0 ? -errno : 0;
 	switch (path.route.kind) {
 	case ROUTE_DIRECT:
+		detour_take_away(fd, sock->family);
 		if (stray_is(fd, sock, &path))
 			return path_refuse(&path);
 		return connect_direct(fd, sock, &path, sa, len);
@@ -56,6 +58,7 @@ static int connect_on_path(int fd, const struct path_socket *sock, const struct 
 	case ROUTE_ANSWER:
 		return pointed_connect(fd, sock, &path, sa, len);
 	case ROUTE_PROXY:
+		detour_take_away(fd, sock->family);
 		if (stray_is_proxy(fd, &path))
 			return path_refuse(&path);
 		break;

@@ -1,5 +1,6 @@
 #include "leash.h"
 
+#include "control.h"
 #include "real.h"
 
 #include <errno.h>
@@ -103,12 +104,9 @@ static bool is_harmless(const struct cmsghdr *c)
 
 bool leash_suits(const struct msghdr *msg)
 {
-	/* glibc's macros want it writable, and write nothing. */
-	struct msghdr walk = *msg;
-
 	if (!msg->msg_control || msg->msg_controllen == 0)
 		return true;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c))
+	for (const struct cmsghdr *c = NULL; (c = control_next(msg, c));)
 		if (!is_harmless(c))
 			return false;
 	return true;

@@ -1,5 +1,6 @@
 #include "stranger.h"
 
+#include "control.h"
 #include "detour.h"
 #include "fds.h"
 #include "path.h"
@@ -76,14 +77,13 @@ void stranger_seek(void)
 
 void stranger_seek_message(const struct msghdr *msg)
 {
-	struct msghdr walk = *msg; /* glibc's macros want it writable, and write nothing */
 	int saved = errno, fd;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c)) {
+	for (const struct cmsghdr *c = NULL; (c = control_next(msg, c));) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t at = CMSG_LEN(0); at + sizeof(fd) <= c->cmsg_len; at += sizeof(fd)) {
-			memcpy(&fd, (char *)c + at, sizeof(fd));
+			memcpy(&fd, (const char *)c + at, sizeof(fd));
 			seek_one(fd);
 		}
 	}

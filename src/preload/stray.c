@@ -1,5 +1,6 @@
 #include "stray.h"
 
+#include "control.h"
 #include "real.h"
 #include "tell.h"
 
@@ -133,13 +134,13 @@ static bool is_device(const struct cmsghdr *c)
 
 	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
 	    c->cmsg_len >= CMSG_LEN(sizeof(v4))) {
-		memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+		memcpy(&v4, control_data(c), sizeof(v4));
 		return is_away((uint32_t)v4.ipi_ifindex);
 	}
 	if (c->cmsg_level == IPPROTO_IPV6 &&
 	    (c->cmsg_type == IPV6_PKTINFO || c->cmsg_type == IPV6_2292PKTINFO) &&
 	    c->cmsg_len >= CMSG_LEN(sizeof(v6))) {
-		memcpy(&v6, CMSG_DATA(c), sizeof(v6));
+		memcpy(&v6, control_data(c), sizeof(v6));
 		return is_away(v6.ipi6_ifindex);
 	}
 	return false;
@@ -147,10 +148,7 @@ static bool is_device(const struct cmsghdr *c)
 
 bool stray_is_in(const struct msghdr *msg)
 {
-	/* glibc's macros want it writable, and write nothing. */
-	struct msghdr walk = *msg;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c))
+	for (const struct cmsghdr *c = NULL; (c = control_next(msg, c));)
 		if (is_device(c))
 			return true;
 	return false;

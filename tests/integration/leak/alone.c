@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -37,6 +38,7 @@ static bool is_useless(int fd)
 	bool useless;
 
 	web.sin_addr.s_addr = inet_addr("203.0.113.10");
+	fcntl(fd, F_SETFL, O_NONBLOCK); /* a source route may lead nowhere */
 	useless = write(fd, "open", 4) < 0;
 	useless &= sendto(fd, "open", 4, MSG_NOSIGNAL, (struct sockaddr *)&web, sizeof(web)) < 0;
 	useless &= connect(fd, (struct sockaddr *)&web, sizeof(web)) < 0 && errno != EINPROGRESS;

@@ -22,6 +22,7 @@ enum {
 	HANDED_CONNECTED,
 	HANDED_HOME,
 	HANDED_ROUTED,
+	HANDED_ROUTED_TCP,
 	HANDED_RAW,
 	HANDED_PACKET,
 	HANDED_COUNT
@@ -107,6 +108,20 @@ static int handed_routed(char **args)
 	return door_end(sendto(handed(args, HANDED_ROUTED), "a datagram", 10, 0,
 	                       (struct sockaddr *)&home, len),
 	                DOOR_SENT);
+}
+
+/* To somebody who listens on this machine. */
+static int handed_routed_tcp(char **args)
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = handed(args, HANDED_ROUTED_TCP);
+	struct sockaddr_storage home;
+	socklen_t len = door_address(&home, "127.0.0.1", 0);
+
+	if (listen(listener, 1) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&home, &(socklen_t){ sizeof(home) }) < 0)
+		return -errno;
+	((struct sockaddr_in *)&home)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return door_end(connect(fd, (struct sockaddr *)&home, len), DOOR_SENT);
 }
 
 static int handed_raw(char **args)
@@ -204,6 +219,8 @@ const struct door doors_handed[] = {
 	  "inherits-limit" },
 	{ "inherited-home-by-a-device", handed_home, ALL_SEND, -EACCES, "inherits" },
 	{ "inherited-home-by-a-source-route", handed_routed, ALL_SEND, DOOR_SENT, "inherits" },
+	{ "inherited-home-tcp-by-a-source-route", handed_routed_tcp, ALL_SEND, DOOR_SENT,
+	  "inherits" },
 	{ "inherited-raw", handed_raw, ALL_SEND, -EACCES, "inherits" },
 	{ "inherited-packet", handed_packet, ALL_SEND, -EACCES, "inherits" },
 	{ "received-tcp", handed_tcp, ALL_SEND, DOOR_THROUGH, "receives" },
@@ -213,6 +230,8 @@ const struct door doors_handed[] = {
 	  "receives-limit" },
 	{ "received-home-by-a-device", handed_home, ALL_SEND, -EACCES, "receives" },
 	{ "received-home-by-a-source-route", handed_routed, ALL_SEND, DOOR_SENT, "receives" },
+	{ "received-home-tcp-by-a-source-route", handed_routed_tcp, ALL_SEND, DOOR_SENT,
+	  "receives" },
 	{ "received-raw", handed_raw, ALL_SEND, -EACCES, "receives" },
 	{ "received-packet", handed_packet, ALL_SEND, -EACCES, "receives" },
 	{ "assembler", by_assembler, ALL_SEND, -EACCES, "beyond" },

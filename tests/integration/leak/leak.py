@@ -48,14 +48,17 @@ def sockets(cell):
         home.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"c0")
         home.connect(("127.0.0.1", 4433))
         routed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        routed_tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         loose = bytes([1, 131, 7, 4]) + socket.inet_aton(world.WEB4)
-        routed.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, loose)
+        for one in (routed, routed_tcp):
+            one.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, loose)
         return [
             socket.socket(socket.AF_INET, socket.SOCK_STREAM),
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
             connected,
             home,
             routed,
+            routed_tcp,
             socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, ETH_P_NONE),
         ]
