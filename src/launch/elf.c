@@ -18,7 +18,9 @@
 #define PHDRS_AT_ONCE 8
 #define NOTE_MAX      256  /* octets of one PT_NOTE that are looked at */
 #define NT_GO_BUILDID 4    /* of the note's owner "Go" */
-#define DYNAMIC_MAX   1024 /* entries; a loader has some twenty */
+#define DYNAMIC_MAX   1024 /* entries; files have some thirty */
+
+#define DYNAMIC_AT_ONCE 40
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define NATIVE_DATA ELFDATA2LSB
@@ -154,35 +156,63 @@ static int walk(struct image *im, uint64_t *vaddr)
 	return vaddr && !is_found ? -ENOEXEC : 0;
 }
 
-/* DT_SONAME of a file that is its own loader. */
-static bool get_soname(struct image *im, char *buf, size_t cap)
+/* What PT_DYNAMIC says, as far as it matters here; values that are not there are UINT64_MAX. */
+struct dynamic {
+	uint64_t strtab, soname;
+	bool audits;
+};
+
+/* Returns whether another entry follows. */
+static bool take_entry(struct dynamic *d, uint64_t tag, uint64_t value)
+{
+	switch (tag) {
+	case DT_NULL:
+		return false;
+	case DT_STRTAB:
+		d->strtab = value;
+		break;
+	case DT_SONAME:
+		d->soname = value;
+		break;
+	case DT_AUDIT:
+	case DT_DEPAUDIT:
+		d->audits = true;
+		break;
+	}
+	return true;
+}
+
+/* What can't be read says nothing. */
+static void read_dynamic(struct image *im, struct dynamic *d)
 {
 	size_t size = im->is_64 ? sizeof(Elf64_Dyn) : sizeof(Elf32_Dyn);
-	uint64_t strtab = 0, soname = 0;
-	bool has_strtab = false, has_soname = false;
+	uint64_t n = im->dynamic.filesz / size;
+	uint8_t buf[DYNAMIC_AT_ONCE * sizeof(Elf64_Dyn)];
+	ssize_t got = 0;
+
+	*d = (struct dynamic){ .strtab = UINT64_MAX, .soname = UINT64_MAX };
+	for (uint64_t i = 0; i < n && i < DYNAMIC_MAX; i++) {
+		const uint8_t *entry = buf + i % DYNAMIC_AT_ONCE * size;
+
+		if (i % DYNAMIC_AT_ONCE == 0)
+			got = image_read(im, buf, DYNAMIC_AT_ONCE * size,
+			                 im->dynamic.offset + i * size);
+		if (got < (ssize_t)((i % DYNAMIC_AT_ONCE + 1) * size) ||
+		    !take_entry(d, get_word(entry, im->is_64),
+		                get_word(entry + size / 2, im->is_64)))
+			return;
+	}
+}
+
+/* DT_SONAME of a file that is its own loader. */
+static bool get_soname(struct image *im, const struct dynamic *d, char *buf, size_t cap)
+{
+	uint64_t strings = d->strtab;
 	ssize_t n;
 
-	for (unsigned i = 0; i < DYNAMIC_MAX && (i + 1) * size <= im->dynamic.filesz; i++) {
-		uint8_t entry[sizeof(Elf64_Dyn)];
-		uint64_t tag, value;
-
-		if (image_read(im, entry, size, im->dynamic.offset + i * size) != (ssize_t)size)
-			return false;
-		tag = get_word(entry, im->is_64);
-		value = get_word(entry + size / 2, im->is_64);
-		if (tag == DT_NULL)
-			break;
-		if (tag == DT_STRTAB) {
-			strtab = value;
-			has_strtab = true;
-		} else if (tag == DT_SONAME) {
-			soname = value;
-			has_soname = true;
-		}
-	}
-	if (!has_strtab || !has_soname || walk(im, &strtab) < 0)
+	if (d->strtab == UINT64_MAX || d->soname == UINT64_MAX || walk(im, &strings) < 0)
 		return false;
-	n = image_read(im, buf, cap - 1, strtab + soname);
+	n = image_read(im, buf, cap - 1, strings + d->soname);
 	if (n < 0)
 		return false;
 	buf[n] = '\0';
@@ -249,11 +279,11 @@ static bool is_kin(const struct target *t)
 }
 
 /* glibc's own loader, run as a command; not a static-pie program, which looks alike. */
-static bool is_loader(struct image *im)
+static bool is_loader(struct image *im, const struct dynamic *d)
 {
 	char soname[64];
 
-	return im->type == ET_DYN && get_soname(im, soname, sizeof(soname)) &&
+	return im->type == ET_DYN && get_soname(im, d, soname, sizeof(soname)) &&
 	       elf_is_glibc_loader(soname);
 }
 
@@ -262,6 +292,7 @@ void elf_judge(int fd, const uint8_t *head, size_t len, struct target *out)
 	struct image im = {
 		.fd = fd, .head = head, .head_len = len, .is_64 = head[EI_CLASS] == ELFCLASS64
 	};
+	struct dynamic dynamic;
 	uint16_t phentsize;
 	int err;
 
@@ -290,16 +321,20 @@ void elf_judge(int fd, const uint8_t *head, size_t len, struct target *out)
 		err = walk(&im, NULL);
 	if (err == 0 && im.interp.type == PT_INTERP)
 		err = get_loader(&im, out);
+	if (err == 0)
+		read_dynamic(&im, &dynamic);
 	if (err < 0)
 		set_fails(out, err);
 	else if (im.is_go)
 		set_unreachable(out, TARGET_WHY_GO);
 	else if (im.interp.type == PT_INTERP && !elf_is_glibc_loader(out->loader))
 		set_unreachable(out, TARGET_WHY_LOADER);
-	else if (im.interp.type != PT_INTERP && is_loader(&im))
-		out->is_loader = true;
-	else if (im.interp.type != PT_INTERP)
+	else if (im.interp.type != PT_INTERP && !is_loader(&im, &dynamic))
 		set_unreachable(out, TARGET_WHY_STATIC);
+	else if (dynamic.audits)
+		set_unreachable(out, TARGET_WHY_AUDIT);
+	else
+		out->is_loader = im.interp.type != PT_INTERP;
 }
 
 const char *elf_own_loader(void)

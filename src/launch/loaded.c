@@ -49,28 +49,34 @@ static void set_unreachable(struct target *t, enum target_why why, int err)
 	t->err = err;
 }
 
-/* Which gains nothing by its mode or capabilities, and need not be executable. */
-static void judge_program(struct target *t)
+/* It gains nothing by its mode, and need not be executable. Returns 0 or a negative errno. */
+static int look_at(const char *path, struct target *program)
 {
 	uint8_t head[HEAD_MAX] = { 0 };
+	int fd = file_open(path);
+	ssize_t n = fd < 0 ? fd : file_read(fd, head, sizeof(head), 0);
+
+	memset(program, 0, sizeof(*program));
+	if (n >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
+		elf_judge(fd, head, (size_t)n, program);
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? (int)n : 0;
+}
+
+static void judge_program(struct target *t)
+{
 	struct target program;
-	ssize_t n;
-	int fd;
+	int err;
 
 	/* One without a slash is a library's name to the loader, of which there may be many. */
 	if (!strchr(t->loads, '/')) {
 		set_unreachable(t, TARGET_WHY_UNREADABLE, -ENOENT);
 		return;
 	}
-	memset(&program, 0, sizeof(program));
-	fd = file_open(t->loads);
-	n = fd < 0 ? fd : file_read(fd, head, sizeof(head), 0);
-	if (n >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
-		elf_judge(fd, head, (size_t)n, &program);
-	if (fd >= 0)
-		close(fd);
-	if (n < 0 && n != -ENOENT && n != -ENOTDIR)
-		set_unreachable(t, TARGET_WHY_UNREADABLE, (int)n);
+	err = look_at(t->loads, &program);
+	if (err < 0 && err != -ENOENT && err != -ENOTDIR)
+		set_unreachable(t, TARGET_WHY_UNREADABLE, err);
 	else if (program.kind == TARGET_UNREACHABLE)
 		set_unreachable(t, program.why, 0);
 	else if (program.kind == TARGET_FAILS || program.is_loader)
@@ -78,6 +84,17 @@ static void judge_program(struct target *t)
 	/* Of the program itself, for words. */
 	if (program.why == TARGET_WHY_LOADER)
 		memcpy(t->loader, program.loader, sizeof(t->loader));
+}
+
+/* Of one that is only listed the code of audit libraries runs all the same. */
+static void judge_listed(struct target *t)
+{
+	struct target program;
+
+	if (look_at(t->loads, &program) < 0 || program.why != TARGET_WHY_AUDIT)
+		return;
+	t->is_idle = false;
+	set_unreachable(t, TARGET_WHY_AUDIT, 0);
 }
 
 /* LD_TRACE_LOADED_OBJECTS: ldd(1) asks so. */
@@ -122,7 +139,9 @@ void target_judge_loaded(struct target *t, char *const argv[], char *const envp[
 		set_unreachable(t, TARGET_WHY_AUDIT, 0);
 	} else if (!t->loads) {
 		t->is_idle = true;
-	} else if (!t->is_idle) {
+	} else if (t->is_idle) {
+		judge_listed(t);
+	} else {
 		judge_program(t);
 	}
 	errno = saved;

@@ -36,7 +36,8 @@ enum { PHDRS_FIRST = 64, PHDRS_MANY = 20 };
 static const struct row {
 	uint8_t class;
 	uint16_t machine, type;
-	const char *loader, *soname, *note; /* NULL: none */
+	const char *loader, *soname,
+		*note; /* NULL: none; "+libc": audit libraries are asked for, too */
 	enum target_kind kind;
 	enum target_why why;
 	int err;
@@ -53,6 +54,12 @@ static const struct row {
 	{ OURS, ET_DYN, NULL, "ld-linux-x86-64.so.2", NULL, TARGET_DYNAMIC, 0, 0, 0, 0, 0, 0 },
 	{ OURS, ET_DYN, NULL, "ld64.so.2", NULL, TARGET_DYNAMIC, 0, 0, 0, PHDRS_MANY, 0, 0 },
 	{ SECOND, ET_DYN, NULL, "ld-linux.so.2", NULL, TARGET_DYNAMIC, 0, 0, 0, 0, 0, 0 },
+	/* Audit libraries of its own. */
+	{ OURS, ET_DYN, GLIBC, "+", NULL, TARGET_UNREACHABLE, TARGET_WHY_AUDIT, 0, 0, 0, 0, 0 },
+	{ SECOND, ET_EXEC, GLIBC, "+libm.so.6", NULL, TARGET_UNREACHABLE, TARGET_WHY_AUDIT, 0, 0, 0,
+	  0, 0 },
+	{ OURS, ET_DYN, NULL, "+ld64.so.2", NULL, TARGET_UNREACHABLE, TARGET_WHY_AUDIT, 0, 0, 0, 0,
+	  0 },
 	/* Static, static-pie, a library without a loader of its own. */
 	{ OURS, ET_EXEC, NULL, NULL, NULL, TARGET_UNREACHABLE, TARGET_WHY_STATIC, 0, 0, 0, 0, 0 },
 	{ OURS, ET_DYN, NULL, NULL, NULL, TARGET_UNREACHABLE, TARGET_WHY_STATIC, 0, 0, 0, 0, 0 },
@@ -173,10 +180,16 @@ static void build(struct image *im, const struct row *r)
 	}
 	if (r->soname) {
 		size_t strings = im->len;
+		bool audits = r->soname[0] == '+';
+		const char *soname = r->soname + audits;
 
-		memcpy(im->octets + strings + 1, r->soname, strlen(r->soname) + 1);
+		memcpy(im->octets + strings + 1, soname, strlen(soname) + 1);
 		im->len += 64;
 		at = im->len;
+		if (audits) {
+			put_word(im, strcmp(soname, "libm.so.6") ? DT_AUDIT : DT_DEPAUDIT);
+			put_word(im, 1);
+		}
 		put_word(im, DT_SONAME);
 		put_word(im, 1);
 		put_word(im, DT_STRTAB);
