@@ -25,6 +25,7 @@ struct taker {
 	const struct sys *sys;
 	int spare; /* a UNIX socket, or a negative errno */
 	unsigned n;
+	bool standard;
 };
 
 /* Failing is -1, which is no value of what is asked for. */
@@ -81,6 +82,7 @@ static void take(struct taker *t, int fd)
 	const struct sys *sys = t->sys;
 
 	t->n++;
+	t->standard |= fd <= STDERR_FILENO;
 	if (t->spare < 0)
 		t->spare = make_spare(sys);
 	/* There is room for one only where this one is. */
@@ -115,7 +117,7 @@ static void probe(struct taker *t)
 	syscall(CALL_CLOSE_RANGE, (unsigned)PROBED_MAX, ~0u, CLOSE_ON_EXEC);
 }
 
-unsigned inherited_disarm(const struct sys *sys)
+unsigned inherited_disarm(const struct sys *sys, bool *standard)
 {
 	struct taker t = { .sys = sys, .spare = -EBADF };
 	DIR *dir = opendir("/proc/self/fd");
@@ -130,5 +132,6 @@ unsigned inherited_disarm(const struct sys *sys)
 		probe(&t);
 	}
 	/* The spare one is close-on-exec, or has become one of those that it is there for. */
+	*standard = t.standard;
 	return t.n;
 }

@@ -6,6 +6,7 @@
 #define WRAPPER_INHERITED_H
 
 #include <base/sys.h>
+#include <stdbool.h>
 
 /*
  * Each descriptor that the next execve(2) leaves open and that is a socket to some network becomes
@@ -17,8 +18,8 @@
  *
  * Not seen: sockets within messages that wait in a UNIX socket. Call it with one thread.
  *
- * Returns how many were replaced.
+ * Returns how many were replaced; @standard: is one of them standard input, output or error.
  */
-unsigned inherited_disarm(const struct sys *sys);
+unsigned inherited_disarm(const struct sys *sys, bool *standard);
 
 #endif

@@ -253,11 +253,17 @@ static int run_by_shell(const char *path, char **argv)
 static int close_network(const char *path)
 {
 	struct sys sys;
+	bool standard;
 	unsigned n;
 
 	unhooked_sys(&sys);
-	n = inherited_disarm(&sys);
-	if (n > 0)
+	n = inherited_disarm(&sys, &standard);
+	/* That is what it was started for. */
+	if (standard)
+		log_warn("%s: its standard input or output is a socket that is no TCP connection, "
+		         "and is taken from it",
+		         path);
+	else if (n > 0)
 		log_info("%s: %u of the sockets that it would inherit %s taken from it", path, n,
 		         n == 1 ? "is" : "are");
 	return closed_enter();

@@ -179,6 +179,7 @@ static int live(int i, bool is_full)
 	                      : socket(rows[i].family, rows[i].type, rows[i].protocol),
 	    before, again, kept;
 	char text[4];
+	bool standard;
 
 	if (fd < 0)
 		return SKIPPED;
@@ -193,7 +194,7 @@ static int live(int i, bool is_full)
 		while (fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) >= 0)
 			;
 	}
-	if (inherited_disarm(&sys_libc) != (rows[i].stays ? 0u : 2u))
+	if (inherited_disarm(&sys_libc, &standard) != (rows[i].stays ? 0u : 2u) || standard)
 		return 1;
 	if (family_of(kept) != before)
 		return 2;
@@ -226,4 +227,25 @@ START_TEST(unconnected_sockets_are_taken)
 }
 END_TEST
 
-UNIT_MAIN("wrapper/inherited", { unconnected_sockets_are_taken, 2 * ROWS(rows) })
+START_TEST(standard_input_is_told_apart)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		bool standard = false;
+		int fd;
+
+		for (fd = 3; fd < 64; fd++)
+			close(fd);
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		_exit(fd < 0 || dup2(fd, STDIN_FILENO) < 0 ||
+		      inherited_disarm(&sys_libc, &standard) != 1 || !standard);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+UNIT_MAIN("wrapper/inherited", { unconnected_sockets_are_taken, 2 * ROWS(rows) },
+          { standard_input_is_told_apart, 1 })
