@@ -182,7 +182,7 @@ static bool take_entry(struct dynamic *d, uint64_t tag, uint64_t value)
 	return true;
 }
 
-/* What can't be read says nothing. */
+/* @d says that there is nothing, and what can't be read adds nothing. */
 static void read_dynamic(struct image *im, struct dynamic *d)
 {
 	size_t size = im->is_64 ? sizeof(Elf64_Dyn) : sizeof(Elf32_Dyn);
@@ -190,7 +190,6 @@ static void read_dynamic(struct image *im, struct dynamic *d)
 	uint8_t buf[DYNAMIC_AT_ONCE * sizeof(Elf64_Dyn)];
 	ssize_t got = 0;
 
-	*d = (struct dynamic){ .strtab = UINT64_MAX, .soname = UINT64_MAX };
 	for (uint64_t i = 0; i < n && i < DYNAMIC_MAX; i++) {
 		const uint8_t *entry = buf + i % DYNAMIC_AT_ONCE * size;
 
@@ -292,7 +291,7 @@ void elf_judge(int fd, const uint8_t *head, size_t len, struct target *out)
 	struct image im = {
 		.fd = fd, .head = head, .head_len = len, .is_64 = head[EI_CLASS] == ELFCLASS64
 	};
-	struct dynamic dynamic;
+	struct dynamic dynamic = { .strtab = UINT64_MAX, .soname = UINT64_MAX };
 	uint16_t phentsize;
 	int err;
 
