@@ -1,5 +1,8 @@
 #include "handshake.h"
 
+#include "request.h"
+#include "sessionlog.h"
+
 #include <base/errtext.h>
 #include <errno.h>
 #include <stdio.h>
@@ -26,8 +29,6 @@ struct handshake *handshake_new(void)
 	hs->login = NULL;
 	hs->demanded = false;
 	hs->judged = false;
-	hs->user_len = 0;
-	hs->user = NULL;
 	hs->rest = NULL;
 	hs->rest_len = 0;
 	return hs;
@@ -46,7 +47,6 @@ void handshake_free(struct handshake *hs)
 	if (hs->rest)
 		explicit_bzero(hs->rest, hs->rest_len);
 	free(hs->rest);
-	free(hs->user);
 	free(hs);
 }
 
@@ -57,15 +57,6 @@ const char *handshake_stage(const struct handshake *hs)
 	if (!hs->dialer)
 		return "handshake";
 	return dialer_has_address(hs->dialer) ? "connect" : "resolve";
-}
-
-char *handshake_take_user(struct handshake *hs, size_t *len)
-{
-	char *user = hs->user;
-
-	*len = hs->user_len;
-	hs->user = NULL;
-	return user;
 }
 
 bool handshake_has_output(const struct handshake *hs)
@@ -93,170 +84,6 @@ int handshake_flush(struct handshake *hs, int fd)
 	return 0;
 }
 
-/* The log */
-
-static void event_login(struct event *e, const struct session *s)
-{
-	if (s->hs->user)
-		event_octets(e, "user", s->hs->user, s->hs->user_len);
-}
-
-static void event_session(struct event *e, const char *name, const struct session *s)
-{
-	const struct server_request *rq = server_request(&s->hs->socks);
-
-	event_begin(e, name);
-	event_number(e, "id", s->id);
-	event_address(e, "client", &s->from);
-	if (!s->where) {
-		event_login(e, s);
-		return;
-	}
-	event_number(e, "version", rq->version);
-	if (rq->version == SOCKS4_VERSION && rq->user_len > 0)
-		event_octets(e, "user", rq->user, rq->user_len);
-	event_login(e, s);
-	event_value(e, "target", s->where);
-}
-
-static void log_open(const struct session *s)
-{
-	union address at;
-	struct event e;
-
-	if (!events_enabled(EVENTS_NORMAL))
-		return;
-	address_of_peer(&at, s->target.fd);
-	event_session(&e, "open", s);
-	event_address(&e, "address", &at);
-	event_number(&e, "ms", (uint64_t)(s->worker->loop.now_ms - s->start_ms));
-	event_end(&e);
-}
-
-/* @reply is -1 where there is none. */
-static void log_failed(const struct session *s, const char *stage, int reply, const char *reason)
-{
-	char code[4];
-	struct event e;
-
-	if (!events_enabled(EVENTS_NORMAL))
-		return;
-	event_session(&e, "failed", s);
-	event_text(&e, "stage", stage);
-	if (reply >= 0) {
-		snprintf(code, sizeof(code), "%02x", (unsigned)reply & 0xff);
-		event_text(&e, "reply", code);
-	}
-	event_text(&e, "reason", reason);
-	event_number(&e, "ms", (uint64_t)(s->worker->loop.now_ms - s->start_ms));
-	event_end(&e);
-}
-
-/* The request and its end */
-
-static void fail(struct session *s, const char *stage, uint8_t code, const char *reason)
-{
-	log_failed(s, stage, code, reason);
-	server_answer_code(&s->hs->socks, code, NULL);
-	session_refuse(s);
-}
-
-static void fail_with(struct session *s, const char *stage, int err, const char *reason)
-{
-	bool four = server_request(&s->hs->socks)->version == SOCKS4_VERSION;
-
-	fail(s, stage, four ? reply_socks4_from_errno(err) : reply_socks5_from_errno(err),
-	     reason ? reason : err_text(err));
-}
-
-static void succeed(struct session *s, struct watch *sock)
-{
-	union address own;
-	struct endpoint bnd;
-
-	loop_hand_over(&s->worker->loop, sock, &s->target, EPOLLIN);
-	/* And with it the losers of the race. */
-	dialer_free(s->hs->dialer);
-	s->hs->dialer = NULL;
-	address_of_socket(&own, s->target.fd);
-	address_to_endpoint(&own, &bnd);
-	server_answer(&s->hs->socks, 0, &bnd);
-	/* The client first, the log then. Where the client is dead, the tunnel finds out. */
-	(void)handshake_flush(s->hs, s->client.fd);
-	log_open(s);
-	session_tunnel(s);
-}
-
-static void dialled(void *arg, int err, struct watch *sock)
-{
-	struct session *s = arg;
-
-	if (err == 0)
-		succeed(s, sock);
-	else
-		fail_with(s, handshake_stage(s->hs), err, s->hs->why);
-}
-
-static void resolved(void *arg, const struct resolver_answer *a)
-{
-	struct session *s = arg;
-
-	if (a->last) {
-		s->hs->lookup = NULL;
-		/* That of one family means nothing where the other had addresses. */
-		s->hs->why = dialer_has_address(s->hs->dialer) ? NULL : a->why;
-	}
-	dialer_add(s->hs->dialer, a->addrs, a->n, a->last, a->err);
-}
-
-void handshake_give_up(struct session *s)
-{
-	if (dialer_has_address(s->hs->dialer))
-		fail_with(s, "connect", dialer_give_up(s->hs->dialer), NULL);
-	else
-		fail_with(s, "resolve", -ETIMEDOUT, "the name was not resolved in time");
-}
-
-static void carry_out(struct session *s)
-{
-	struct handshake *hs = s->hs;
-	const struct server_request *rq = server_request(&hs->socks);
-	union address to;
-
-	s->where = strdup(event_endpoint_text(&rq->dst, (char[EVENT_ENDPOINT_MAX]){ 0 }));
-	if (!s->where) {
-		fail_with(s, "request", -ENOMEM, NULL);
-		return;
-	}
-	if (rq->version == SOCKS4_VERSION && s->worker->auth) {
-		fail(s, "request", SOCKS4_REJECTED,
-		     "users are demanded, and SOCKS4 has no password");
-		return;
-	}
-	if (rq->cmd != SOCKS5_CONNECT) {
-		fail(s, "request",
-		     rq->version == SOCKS4_VERSION ? SOCKS4_REJECTED : SOCKS5_BAD_COMMAND,
-		     "the command is not supported");
-		return;
-	}
-	hs->dialer = dialer_new(&s->worker->loop, dialled, s);
-	if (!hs->dialer) {
-		fail_with(s, "request", -ENOMEM, NULL);
-		return;
-	}
-	if (session_connect(s) < 0) {
-		fail_with(s, "request", -ENOMEM, NULL);
-		return;
-	}
-	if (rq->dst.kind == ENDPOINT_NAME) {
-		resolver_start(s->worker->resolver, rq->dst.name, rq->dst.name_len, rq->dst.port,
-		               &s->from, resolved, s, &hs->lookup);
-		return;
-	}
-	address_from_endpoint(&to, &rq->dst);
-	dialer_add(hs->dialer, &to, 1, true, 0);
-}
-
 /* User and password */
 
 static void feed(struct session *s, const uint8_t *buf, size_t len);
@@ -276,10 +103,10 @@ static void judged(void *arg, enum auth_verdict v)
 	if (v == AUTH_RIGHT) {
 		feed(s, rest ? rest : (const uint8_t *)"", len);
 	} else {
-		log_failed(s, "login", -1,
-		           v == AUTH_NO_MEANS ? "no means to judge the password now"
-		           : hs->user         ? "wrong user or password"
-		                              : "the credentials are malformed or empty");
+		session_log_failed(s, "login", -1,
+		                   v == AUTH_NO_MEANS ? "no means to judge the password now"
+		                   : s->user          ? "wrong user or password"
+		                                      : "the credentials are malformed or empty");
 		session_refuse(s);
 	}
 	if (rest)
@@ -288,15 +115,17 @@ static void judged(void *arg, enum auth_verdict v)
 }
 
 /* 0 or -ENOMEM. */
-static int keep(struct handshake *hs, const struct credentials *c, const uint8_t *rest, size_t len)
+static int keep(struct session *s, const struct credentials *c, const uint8_t *rest, size_t len)
 {
-	hs->user = c->user_len > 0 ? malloc(c->user_len) : NULL;
+	struct handshake *hs = s->hs;
+
+	s->user = c->user_len > 0 ? malloc(c->user_len) : NULL;
 	hs->rest = len > 0 ? malloc(len) : NULL;
-	if ((c->user_len > 0 && !hs->user) || (len > 0 && !hs->rest))
+	if ((c->user_len > 0 && !s->user) || (len > 0 && !hs->rest))
 		return -ENOMEM;
 	if (c->user_len > 0)
-		memcpy(hs->user, c->user, c->user_len);
-	hs->user_len = (uint8_t)c->user_len;
+		memcpy(s->user, c->user, c->user_len);
+	s->user_len = (uint8_t)c->user_len;
 	if (len > 0)
 		memcpy(hs->rest, rest, len);
 	hs->rest_len = len;
@@ -323,7 +152,7 @@ static void judge(struct session *s, bool malformed, const uint8_t *rest, size_t
 		session_end(s, "the client is gone");
 		return;
 	}
-	if (keep(s->hs, &c, rest, malformed ? 0 : len) == 0)
+	if (keep(s, &c, rest, malformed ? 0 : len) == 0)
 		v = auth_start(s->worker->auth, &s->from, &c, judged, s, &s->hs->login);
 	if (v == AUTH_PENDING)
 		session_wait(s);
@@ -370,8 +199,9 @@ static void feed(struct session *s, const uint8_t *buf, size_t len)
 		return;
 	}
 	if (ev == SERVER_CLOSE) {
-		log_failed(s, "handshake", server_code(&hs->socks),
-		           none_acceptable ? "no acceptable method was offered"
+		session_log_failed(s, "handshake", server_code(&hs->socks),
+		                   none_acceptable
+		                           ? "no acceptable method was offered"
 		                           : "what the client sent is malformed or unknown");
 		session_refuse(s);
 		return;
@@ -387,9 +217,9 @@ static void feed(struct session *s, const uint8_t *buf, size_t len)
 	}
 	/* Early data: what came behind the request is the peer's. */
 	if (relay_hold(&s->relay, RELAY_CLIENT, buf + pos, len - pos) < 0)
-		fail_with(s, "request", -ENOMEM, NULL);
+		request_fail_with(s, "request", -ENOMEM, NULL);
 	else
-		carry_out(s);
+		request_start(s);
 }
 
 void handshake_read(struct session *s)

@@ -1,6 +1,6 @@
 /*
- * The time before the tunnel: drives the SOCKS machine, then the resolver and the dialer. Apart
- * from the session, so that its memory can be given back when the tunnel stands.
+ * The time before the tunnel: drives the SOCKS machine up to the request, which request.h carries
+ * out. Apart from the session, so that its memory can be given back when the tunnel stands.
  */
 #ifndef SERVER_HANDSHAKE_H
 #define SERVER_HANDSHAKE_H
@@ -14,13 +14,12 @@
 
 struct handshake {
 	struct socks_server socks;
+	/* request_connect.c's: */
 	struct dialer *dialer; /* NULL before the request */
 	struct lookup *lookup; /* NULL where no name is being looked up */
 	const char *why;       /* static: why there was no address */
 	struct login *login;   /* NULL where no credentials are being judged */
 	bool demanded, judged; /* credentials */
-	uint8_t user_len;
-	char *user; /* as the client says; NULL before it did, or where it said none */
 	/* What came behind the credentials, while they are judged. */
 	uint8_t *rest;
 	size_t rest_len;
@@ -29,9 +28,6 @@ struct handshake {
 /* NULL where memory is short. */
 struct handshake *handshake_new(void);
 void handshake_free(struct handshake *hs); /* NULL is fine */
-
-/* The user of the credentials, or NULL; the caller's to free. */
-char *handshake_take_user(struct handshake *hs, size_t *len);
 
 /* What it is about: "handshake", "login", and after the request "resolve" or "connect". */
 const char *handshake_stage(const struct handshake *hs);
@@ -50,10 +46,7 @@ bool handshake_has_output(const struct handshake *hs);
  */
 int handshake_flush(struct handshake *hs, int fd);
 
-/* May end the session, as does all that follows. */
+/* May end the session. */
 void handshake_read(struct session *s);
-
-/* The deadline of SESSION_CONNECT came. */
-void handshake_give_up(struct session *s);
 
 #endif

@@ -2,8 +2,9 @@
  * How it works: session_enter() alone writes ->st, and update() computes from it what to ask of
  * epoll. Whatever may end a session does so as its last act, so that nobody touches it afterwards.
  *
- *	HANDSHAKE -> CONNECT -> RELAY -> end, or RESETTING -> end
- *	HANDSHAKE or CONNECT that fails -> LINGER -> end
+ *	HANDSHAKE -> REQUEST -> RELAY -> end, or RESETTING -> end
+ *	REQUEST -> SERVED -> end (an association), or RELAY (BIND)
+ *	HANDSHAKE, REQUEST or SERVED that fails -> LINGER -> end
  *
  * LINGER is a relay of which only the way to the client is left, and that has ended: it flushes the
  * reply and then sends the FIN.
@@ -11,6 +12,8 @@
 #include "session.h"
 
 #include "handshake.h"
+#include "request.h"
+#include "sessionlog.h"
 #include "tcp.h"
 
 #include <errno.h>
@@ -24,14 +27,15 @@
 #define LINGER_OCTETS_MAX \
 	(4U << 20) /* of input; a client that says more is left to its own kernel */
 
-enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_CONNECT, LIMIT_RESET, LIMIT_LINGER };
+enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_REQUEST, LIMIT_RESET, LIMIT_LINGER };
 
 static const struct {
 	const char *name;
 	enum limit limit;
 } state_info[] = {
 	[SESSION_HANDSHAKE] = { "handshake", LIMIT_HANDSHAKE },
-	[SESSION_CONNECT] = { "connect", LIMIT_CONNECT },
+	[SESSION_REQUEST] = { "request", LIMIT_REQUEST },
+	[SESSION_SERVED] = { "served", LIMIT_NONE },
 	[SESSION_RELAY] = { "relay", LIMIT_NONE },
 	[SESSION_RESETTING] = { "resetting", LIMIT_RESET },
 	[SESSION_LINGER] = { "linger", LIMIT_LINGER },
@@ -49,7 +53,7 @@ static void set_deadline(struct session *s)
 	case LIMIT_HANDSHAKE:
 		ms = o->handshake_ms;
 		break;
-	case LIMIT_CONNECT:
+	case LIMIT_REQUEST:
 		ms = o->connect_ms;
 		break;
 	case LIMIT_RESET:
@@ -75,51 +79,65 @@ static bool is_tunnel(const struct session *s)
 	return s->st == SESSION_RELAY || s->st == SESSION_RESETTING;
 }
 
-static void log_end(const struct session *s, const char *user, size_t user_len, const char *stage,
-                    const char *result)
+static void log_end(const struct session *s, const char *stage, const char *result)
 {
-	struct event e;
 	bool tunnel = is_tunnel(s);
+	bool granted = tunnel || s->st == SESSION_SERVED;
+	struct event e;
 
 	/* What lingers has had its line. */
 	if (s->st == SESSION_LINGER || !events_enabled(EVENTS_NORMAL))
 		return;
-	event_begin(&e, tunnel ? "close" : "failed");
-	event_number(&e, "id", s->id);
-	event_address(&e, "client", &s->from);
-	if (user)
-		event_octets(&e, "user", user, user_len);
-	if (s->where)
-		event_value(&e, "target", s->where);
+	session_log_begin(&e, granted ? "close" : "failed", s);
 	if (tunnel) {
 		event_number(&e, "sent", s->relay.way[RELAY_CLIENT].octets);
 		event_number(&e, "received", s->relay.way[RELAY_TARGET].octets);
+	}
+	if (s->st == SESSION_SERVED && s->service->log)
+		s->service->log(&e, s);
+	if (granted) {
 		event_text(&e, "result", result);
 	} else {
 		event_text(&e, "stage", stage);
 		event_text(&e, "reason", result);
 	}
-	event_number(&e, "ms", (uint64_t)(s->worker->loop.now_ms - s->start_ms));
-	event_end(&e);
+	session_log_end(&e, s);
+}
+
+static void free_service(struct session *s)
+{
+	if (s->service)
+		s->service->free(s);
+	s->service = NULL;
+	s->serving = NULL;
+}
+
+static void stop_service(struct session *s)
+{
+	if (s->service)
+		s->service->stop(s);
+	free_service(s);
 }
 
 void session_end(struct session *s, const char *result)
 {
 	struct worker *w = s->worker;
 	const char *stage = s->hs ? handshake_stage(s->hs) : state_info[s->st].name;
-	size_t user_len = 0;
-	char *user = s->hs ? handshake_take_user(s->hs, &user_len) : NULL;
 
 	loop_stop_timer(&w->loop, &s->deadline);
 	handshake_free(s->hs);
+	s->hs = NULL;
 	relay_fini(&s->relay);
 	loop_close(&w->loop, &s->client);
 	loop_close(&w->loop, &s->target);
+	if (s->service)
+		s->service->stop(s);
 	/* The line comes when all is closed: its reader may count on that. */
-	log_end(s, user, user_len, stage, result);
-	free(user);
+	log_end(s, stage, result);
+	free_service(s);
 	DL_DELETE(w->sessions, s);
 	w->n_sessions--;
+	free(s->user);
 	free(s->where);
 	free(s);
 	worker_session_ended(w);
@@ -154,13 +172,16 @@ static uint32_t client_mask(const struct session *s)
 {
 	switch (s->st) {
 	case SESSION_HANDSHAKE:
-		/* While a login is judged only a dead client counts, as in SESSION_CONNECT. */
+		/* While a login is judged only a dead client counts, as in SESSION_REQUEST. */
 		if (handshake_is_judging(s->hs))
 			return EPOLLERR;
 		return EPOLLIN | (handshake_has_output(s->hs) ? EPOLLOUT : 0);
-	case SESSION_CONNECT:
+	case SESSION_REQUEST:
 		/* Only a reset counts now: a client may well half-close and wait for the answer. */
 		return EPOLLERR;
+	case SESSION_SERVED:
+		return EPOLLERR | s->service->mask(s) |
+		       (s->hs && handshake_has_output(s->hs) ? EPOLLOUT : 0);
 	case SESSION_RELAY:
 		return relay_mask(&s->relay, RELAY_CLIENT);
 	case SESSION_RESETTING:
@@ -263,9 +284,9 @@ static int say(struct session *s)
 	return err;
 }
 
-int session_connect(struct session *s)
+int session_request(struct session *s)
 {
-	session_enter(s, SESSION_CONNECT);
+	session_enter(s, SESSION_REQUEST);
 	/*
 	 * Left as it is where it is watched already: the answer is often here before anything
 	 * comes.
@@ -273,10 +294,24 @@ int session_connect(struct session *s)
 	return s->client.mask ? 0 : loop_want(&s->worker->loop, &s->client, client_mask(s));
 }
 
+void session_serve(struct session *s, const struct service *service, void *serving, int64_t ms)
+{
+	s->service = service;
+	s->serving = serving;
+	session_enter(s, SESSION_SERVED);
+	if (ms > 0)
+		loop_start_timer(&s->worker->loop, &s->deadline, ms);
+	if (handshake_flush(s->hs, s->client.fd) < 0)
+		session_end(s, "the client is gone");
+	else
+		update(s);
+}
+
 void session_tunnel(struct session *s)
 {
 	int fd[2];
 
+	stop_service(s);
 	session_enter(s, SESSION_RELAY);
 	/* With the client dead the relay finds out by itself, and resets the target. */
 	if (say(s) == -ENOMEM) {
@@ -322,6 +357,7 @@ static void linger(struct session *s, uint32_t events)
 
 void session_refuse(struct session *s)
 {
+	stop_service(s);
 	/* Early data of a request that failed goes nowhere. */
 	relay_fini(&s->relay);
 	session_enter(s, SESSION_LINGER);
@@ -349,9 +385,17 @@ static void client_ready(struct watch *w, uint32_t events)
 		else
 			handshake_read(s);
 		return;
-	case SESSION_CONNECT:
+	case SESSION_REQUEST:
 		if (events & (EPOLLERR | EPOLLHUP))
 			session_end(s, "the client reset the connection");
+		else
+			update(s);
+		return;
+	case SESSION_SERVED:
+		if (events & EPOLLOUT && handshake_flush(s->hs, w->fd) < 0)
+			session_end(s, "the client is gone");
+		else if (events & ~(uint32_t)EPOLLOUT)
+			s->service->ready(s, events);
 		else
 			update(s);
 		return;
@@ -375,7 +419,8 @@ static void target_ready(struct watch *w, uint32_t events)
 		serve(s, RELAY_TARGET, events);
 		return;
 	case SESSION_HANDSHAKE:
-	case SESSION_CONNECT:
+	case SESSION_REQUEST:
+	case SESSION_SERVED:
 	case SESSION_RESETTING:
 	case SESSION_LINGER:
 		return;
@@ -390,8 +435,11 @@ static void deadline_came(struct timer *t)
 	case SESSION_HANDSHAKE:
 		session_end(s, "the handshake took too long");
 		return;
-	case SESSION_CONNECT:
-		handshake_give_up(s);
+	case SESSION_REQUEST:
+		request_give_up(s);
+		return;
+	case SESSION_SERVED:
+		s->service->due(s);
 		return;
 	case SESSION_RELAY:
 		return;

@@ -1,0 +1,56 @@
+#include "request.h"
+
+#include "handshake.h"
+#include "sessionlog.h"
+
+#include <base/errtext.h>
+#include <errno.h>
+#include <string.h>
+
+void request_fail(struct session *s, const char *stage, uint8_t code, const char *reason)
+{
+	session_log_failed(s, stage, code, reason);
+	server_answer_code(&s->hs->socks, code, NULL);
+	session_refuse(s);
+}
+
+void request_fail_with(struct session *s, const char *stage, int err, const char *reason)
+{
+	bool four = s->version == SOCKS4_VERSION;
+
+	request_fail(s, stage, four ? reply_socks4_from_errno(err) : reply_socks5_from_errno(err),
+	             reason ? reason : err_text(err));
+}
+
+void request_start(struct session *s)
+{
+	const struct server_request *rq = server_request(&s->hs->socks);
+	bool four = rq->version == SOCKS4_VERSION;
+
+	s->version = rq->version;
+	s->cmd = rq->cmd;
+	s->where = strdup(event_endpoint_text(&rq->dst, (char[EVENT_ENDPOINT_MAX]){ 0 }));
+	if (!s->where) {
+		request_fail_with(s, "request", -ENOMEM, NULL);
+		return;
+	}
+	if (four && s->worker->auth) {
+		request_fail(s, "request", SOCKS4_REJECTED,
+		             "users are demanded, and SOCKS4 has no password");
+		return;
+	}
+	switch (rq->cmd) {
+	case SOCKS5_CONNECT:
+		request_connect(s);
+		return;
+	default:
+		request_fail(s, "request", four ? SOCKS4_REJECTED : SOCKS5_BAD_COMMAND,
+		             "the command is not supported");
+		return;
+	}
+}
+
+void request_give_up(struct session *s)
+{
+	request_connect_give_up(s);
+}

@@ -1,0 +1,30 @@
+/*
+ * Carries a request out: request.c routes it by command, and there is a request_<command>.c for
+ * each. Whatever is here may end the session.
+ */
+#ifndef SERVER_REQUEST_H
+#define SERVER_REQUEST_H
+
+#include "session.h"
+
+/* The request is whole, what came behind it is held for the peer. */
+void request_start(struct session *s);
+
+/* The deadline of SESSION_REQUEST came. */
+void request_give_up(struct session *s);
+
+/*
+ * The reply that says no, then the end.
+ *
+ * @stage   a word for the log: "request", "resolve", "connect", ...
+ * @code    of the request's own protocol
+ * @err     a negative errno, turned into that code; @reason NULL: its text
+ */
+void request_fail(struct session *s, const char *stage, uint8_t code, const char *reason);
+void request_fail_with(struct session *s, const char *stage, int err, const char *reason);
+
+/* By command. */
+void request_connect(struct session *s);
+void request_connect_give_up(struct session *s);
+
+#endif

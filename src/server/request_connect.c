@@ -1,0 +1,75 @@
+/* CONNECT: names become addresses, one of which becomes the target. */
+#include "handshake.h"
+#include "request.h"
+#include "sessionlog.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+static void succeed(struct session *s, struct watch *sock)
+{
+	union address own;
+	struct endpoint bnd;
+
+	loop_hand_over(&s->worker->loop, sock, &s->target, EPOLLIN);
+	/* And with it the losers of the race. */
+	dialer_free(s->hs->dialer);
+	s->hs->dialer = NULL;
+	address_of_socket(&own, s->target.fd);
+	address_to_endpoint(&own, &bnd);
+	server_answer(&s->hs->socks, 0, &bnd);
+	/* The client first, the log then. Where the client is dead, the tunnel finds out. */
+	(void)handshake_flush(s->hs, s->client.fd);
+	session_log_open(s);
+	session_tunnel(s);
+}
+
+static void dialled(void *arg, int err, struct watch *sock)
+{
+	struct session *s = arg;
+
+	if (err == 0)
+		succeed(s, sock);
+	else
+		request_fail_with(s, handshake_stage(s->hs), err, s->hs->why);
+}
+
+static void resolved(void *arg, const struct resolver_answer *a)
+{
+	struct session *s = arg;
+
+	if (a->last) {
+		s->hs->lookup = NULL;
+		/* That of one family means nothing where the other had addresses. */
+		s->hs->why = dialer_has_address(s->hs->dialer) ? NULL : a->why;
+	}
+	dialer_add(s->hs->dialer, a->addrs, a->n, a->last, a->err);
+}
+
+void request_connect_give_up(struct session *s)
+{
+	if (dialer_has_address(s->hs->dialer))
+		request_fail_with(s, "connect", dialer_give_up(s->hs->dialer), NULL);
+	else
+		request_fail_with(s, "resolve", -ETIMEDOUT, "the name was not resolved in time");
+}
+
+void request_connect(struct session *s)
+{
+	struct handshake *hs = s->hs;
+	const struct server_request *rq = server_request(&hs->socks);
+	union address to;
+
+	hs->dialer = dialer_new(&s->worker->loop, dialled, s);
+	if (!hs->dialer || session_request(s) < 0) {
+		request_fail_with(s, "request", -ENOMEM, NULL);
+		return;
+	}
+	if (rq->dst.kind == ENDPOINT_NAME) {
+		resolver_start(s->worker->resolver, rq->dst.name, rq->dst.name_len, rq->dst.port,
+		               &s->from, resolved, s, &hs->lookup);
+		return;
+	}
+	address_from_endpoint(&to, &rq->dst);
+	dialer_add(hs->dialer, &to, 1, true, 0);
+}
