@@ -54,9 +54,9 @@ const char *handshake_stage(const struct handshake *hs)
 {
 	if (hs->login)
 		return "login";
-	if (!hs->dialer)
-		return "handshake";
-	return dialer_has_address(hs->dialer) ? "connect" : "resolve";
+	if (hs->dialer)
+		return dialer_has_address(hs->dialer) ? "connect" : "resolve";
+	return hs->lookup ? "resolve" : "handshake";
 }
 
 bool handshake_has_output(const struct handshake *hs)

@@ -54,25 +54,6 @@ static void pause_over(struct timer *t)
 	(void)loop_want(&l->worker->loop, &l->sock, EPOLLIN);
 }
 
-/* Does accept(2) tell of one client that is gone, and not of a state that lasts. */
-static bool is_one_clients(int err)
-{
-	switch (err) {
-	case EINTR:
-	case ECONNABORTED:
-	case EPROTO:
-	case ENOPROTOOPT:
-	case ENETDOWN:
-	case ENETUNREACH:
-	case EHOSTDOWN:
-	case EHOSTUNREACH:
-	case ENONET:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void listener_ready(struct watch *w, uint32_t events)
 {
 	struct listener *l = LOOP_OWNER(w, struct listener, sock);
@@ -87,7 +68,7 @@ static void listener_ready(struct watch *w, uint32_t events)
 		fd = accept4(w->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && errno == EAGAIN)
 			return;
-		if (fd < 0 && is_one_clients(errno))
+		if (fd < 0 && tcp_accept_may_go_on(errno))
 			continue;
 		if (fd < 0) {
 			step_back(l, errno);

@@ -154,6 +154,39 @@ static int set_hash_name(struct options *o, const char *name)
 	return -1;
 }
 
+static int set_commands(struct options *o, const char *text)
+{
+	/* In the order of enum options_commands. */
+	static const char *const words[] = { "connect", "bind", "udp", "resolve" };
+
+	if (value_words(text, words, sizeof(words) / sizeof(words[0]), &o->commands) < 0)
+		return bad("--commands", text, "a list of connect, bind, udp and resolve");
+	return -1;
+}
+
+static int set_ports(struct value_ports *ports, const char *option, const char *text)
+{
+	if (value_ports(text, ports) < 0)
+		return bad(option, text, "LOW-HIGH, such as 40000-40999, or one port");
+	return -1;
+}
+
+static int set_public(struct options *o, const char *text)
+{
+	struct endpoint ep = { 0 };
+	union address *a;
+
+	if (strchr(text, '%') || endpoint_parse_ip(&ep, text) < 0 || endpoint_is_unspecified(&ep))
+		return bad("--public-address", text,
+		           "an address that peers reach this machine by, without a port");
+	endpoint_unmap(&ep);
+	a = &o->public_address[ep.kind == ENDPOINT_IPV6];
+	if (a->sa.sa_family != AF_UNSPEC)
+		return bad("--public-address", text, "one address of each family at most");
+	address_from_endpoint(a, &ep);
+	return -1;
+}
+
 static int parse_one(struct options *o, enum option_id id)
 {
 	switch (id) {
@@ -172,10 +205,18 @@ static int parse_one(struct options *o, enum option_id id)
 		return set_resolver(o, optarg);
 	case OPTION_NAMESERVER:
 		return add_nameserver(o, optarg);
+	case OPTION_COMMANDS:
+		return set_commands(o, optarg);
+	case OPTION_BIND_PORTS:
+		return set_ports(&o->bind_ports, "--bind-ports", optarg);
+	case OPTION_PUBLIC:
+		return set_public(o, optarg);
 	case OPTION_HANDSHAKE:
 		return set_seconds(&o->handshake_ms, "--handshake-timeout", optarg);
 	case OPTION_CONNECT:
 		return set_seconds(&o->connect_ms, "--connect-timeout", optarg);
+	case OPTION_BIND:
+		return set_seconds(&o->bind_ms, "--bind-timeout", optarg);
 	case OPTION_DRAIN:
 		return set_seconds(&o->drain_ms, "--drain-timeout", optarg);
 	case OPTION_QUIET:
@@ -225,8 +266,10 @@ int options_parse(struct options *o, int argc, char **argv)
 	int c, status;
 
 	*o = (struct options){
+		.commands = OPTIONS_CONNECT | OPTIONS_BIND | OPTIONS_UDP | OPTIONS_RESOLVE,
 		.handshake_ms = 15000,
 		.connect_ms = 20000,
+		.bind_ms = 120000,
 		.drain_ms = 10000,
 		.log = EVENTS_NORMAL,
 	};

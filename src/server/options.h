@@ -5,12 +5,21 @@
 #include "acl.h"
 #include "address.h"
 #include "events.h"
+#include "values.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #define OPTIONS_LISTEN_MAX 64
 #define OPTIONS_BAD        2 /* exit status for a command line that makes no sense */
+
+/* What a client may ask for: --commands. */
+enum options_commands {
+	OPTIONS_CONNECT = 1,
+	OPTIONS_BIND = 2,
+	OPTIONS_UDP = 4,
+	OPTIONS_RESOLVE = 8, /* and RESOLVE_PTR */
+};
 
 struct options {
 	union address listen[OPTIONS_LISTEN_MAX];
@@ -22,8 +31,13 @@ struct options {
 	const char *hosts; /* borrowed from argv; NULL: none */
 	bool resolver_system;
 	char *nameservers; /* "ADDR:PORT,..."; NULL: those of resolv.conf */
+	unsigned commands; /* enum options_commands */
+	struct value_ports bind_ports;
+	/* What BND says in place of our own address: IPv4, IPv6; AF_UNSPEC: nothing. */
+	union address public_address[2];
 	int handshake_ms;
 	int connect_ms;
+	int bind_ms;
 	int drain_ms;
 	enum events_level log;
 };

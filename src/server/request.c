@@ -22,6 +22,28 @@ void request_fail_with(struct session *s, const char *stage, int err, const char
 	             reason ? reason : err_text(err));
 }
 
+static bool is_switched_on(const struct session *s)
+{
+	unsigned commands = s->worker->options->commands;
+
+	switch (s->cmd) {
+	case SOCKS5_CONNECT:
+		return commands & OPTIONS_CONNECT;
+	case SOCKS5_BIND:
+		return commands & OPTIONS_BIND;
+	case SOCKS5_UDP_ASSOCIATE:
+		return commands & OPTIONS_UDP;
+	default:
+		return commands & OPTIONS_RESOLVE;
+	}
+}
+
+static void refuse_command(struct session *s, const char *reason)
+{
+	request_fail(s, "request",
+	             s->version == SOCKS4_VERSION ? SOCKS4_REJECTED : SOCKS5_BAD_COMMAND, reason);
+}
+
 void request_start(struct session *s)
 {
 	const struct server_request *rq = server_request(&s->hs->socks);
@@ -39,18 +61,27 @@ void request_start(struct session *s)
 		             "users are demanded, and SOCKS4 has no password");
 		return;
 	}
+	if (!is_switched_on(s)) {
+		refuse_command(s, "the command is not in --commands");
+		return;
+	}
 	switch (rq->cmd) {
 	case SOCKS5_CONNECT:
 		request_connect(s);
 		return;
+	case SOCKS5_BIND:
+		request_bind(s);
+		return;
 	default:
-		request_fail(s, "request", four ? SOCKS4_REJECTED : SOCKS5_BAD_COMMAND,
-		             "the command is not supported");
+		refuse_command(s, "the command is not supported");
 		return;
 	}
 }
 
 void request_give_up(struct session *s)
 {
-	request_connect_give_up(s);
+	if (s->cmd == SOCKS5_CONNECT)
+		request_connect_give_up(s);
+	else
+		request_fail_with(s, "resolve", -ETIMEDOUT, "the name was not resolved in time");
 }

@@ -26,5 +26,6 @@ void request_fail_with(struct session *s, const char *stage, int err, const char
 /* By command. */
 void request_connect(struct session *s);
 void request_connect_give_up(struct session *s);
+void request_bind(struct session *s);
 
 #endif

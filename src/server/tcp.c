@@ -1,5 +1,6 @@
 #include "tcp.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
 
 #define KEEP_IDLE_S 300 /* most NATs and firewalls remember a silent connection longer */
@@ -11,6 +12,24 @@ void tcp_set_options(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+}
+
+bool tcp_accept_may_go_on(int err)
+{
+	switch (err) {
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case ENOPROTOOPT:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET:
+		return true;
+	default:
+		return false;
+	}
 }
 
 void tcp_reset_on_close(int fd)

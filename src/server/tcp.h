@@ -9,6 +9,12 @@
 /* No delay; a peer that has silently gone is found out after some minutes without a word. */
 void tcp_set_options(int fd);
 
+/*
+ * An errno of accept(2): does it tell of one peer that is gone already, and not of a state that
+ * lasts.
+ */
+bool tcp_accept_may_go_on(int err);
+
 /* Have close(2) send a RST, and what is unsent forgotten. */
 void tcp_reset_on_close(int fd);
 

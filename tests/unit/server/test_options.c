@@ -59,7 +59,13 @@ START_TEST(the_defaults_are_safe)
 	ck_assert_ptr_null(o.nameservers);
 	ck_assert_int_eq(o.handshake_ms, 15000);
 	ck_assert_int_eq(o.connect_ms, 20000);
+	ck_assert_int_eq(o.bind_ms, 120000);
 	ck_assert_int_eq(o.drain_ms, 10000);
+	ck_assert_uint_eq(o.commands,
+	                  OPTIONS_CONNECT | OPTIONS_BIND | OPTIONS_UDP | OPTIONS_RESOLVE);
+	ck_assert_uint_eq(o.bind_ports.high, 0);
+	ck_assert_int_eq(o.public_address[0].sa.sa_family, AF_UNSPEC);
+	ck_assert_int_eq(o.public_address[1].sa.sa_family, AF_UNSPEC);
 	ck_assert_int_eq(o.log, EVENTS_NORMAL);
 	options_fini(&o);
 }
@@ -96,6 +102,21 @@ static const struct {
 	{ { "--hash=a", "b" }, "b", "no such argument" },
 	{ { "--resolver", "system", "--nameserver", "::1" }, "[::1]:53", "no --resolver system" },
 	{ { "--nameserver", "::1", "--resolver", "system" }, "[::1]:53", "no --resolver system" },
+	{ { "--commands", "" }, "", "connect, bind, udp" },
+	{ { "--commands", "connect," }, "connect,", "connect, bind, udp" },
+	{ { "--commands", "udp associate" }, "udp associate", "connect, bind, udp" },
+	{ { "--bind-ports", "0" }, "0", "LOW-HIGH" },
+	{ { "--bind-ports", "10-9" }, "10-9", "LOW-HIGH" },
+	{ { "--bind-ports", "1-65536" }, "1-65536", "LOW-HIGH" },
+	{ { "--bind-ports", "1-" }, "1-", "LOW-HIGH" },
+	{ { "--bind-ports", "1-2-3" }, "1-2-3", "LOW-HIGH" },
+	{ { "--bind-ports", "" }, "", "LOW-HIGH" },
+	{ { "--public-address", "me.test" }, "me.test", "without a port" },
+	{ { "--public-address", "192.0.2.1:80" }, "192.0.2.1:80", "without a port" },
+	{ { "--public-address", "::" }, "::", "an address" },
+	{ { "--public-address", "fe80::1%lo" }, "fe80::1%lo", "an address" },
+	{ { "--public-address", "::1", "--public-address", "::2" }, "::2", "of each family" },
+	{ { "--bind-timeout", "0" }, "0", "--bind-timeout" },
 	{ { "--handshake-timeout", "0" }, "0", "--handshake-timeout" },
 	{ { "--handshake-timeout", "" }, "", "seconds" },
 	{ { "--handshake-timeout", "-1" }, "-1", "seconds" },
