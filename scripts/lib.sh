@@ -69,6 +69,9 @@ python3-socks /usr/lib/python3/dist-packages/socks.py
 tsocks tsocks
 proxychains4 proxychains4
 connect-proxy connect-proxy
+torsocks torsocks
+tor tor-resolve
+libdsocksd0 /usr/lib/*/libdsocksd.so.0
 aria2 aria2c
 bind9-dnsutils dig
 bind9-host host

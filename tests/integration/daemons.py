@@ -53,6 +53,7 @@ seccomp_sandbox=NO
 isolate=NO
 isolate_network=NO
 connect_from_port_20=NO
+port_promiscuous=YES
 allow_writeable_chroot=YES
 """
 

@@ -46,6 +46,7 @@ class Story:
         self.ways, self.users = how.pop("ways", WAYS), how.pop("users", USERS)
         self.needs, self.ipv6 = how.pop("needs", ()), how.pop("ipv6", False)
         self.leaks, self.paired = how.pop("leaks", False), how.pop("paired", False)
+        self.datagrams = how.pop("datagrams", False)
         if how:
             raise TypeError(f"{name}: no such word for a story: {', '.join(how)}")
 
@@ -80,6 +81,7 @@ def story(**how):
     needs    programs; a daemon among them is started in the world, see daemons.py
     leaks    a control: it passes only if the watcher sees packets that went past the proxy; "dns": and questions
     ipv6     it can't be told without
+    datagrams  its own go to the proxy's address, at whatever port the proxy names
     """
 
     def register(tell):
@@ -320,6 +322,9 @@ def tell(one, cell, watch, again=True):
     finally:
         sweep()
     others = watch.take()
+    if one.datagrams:
+        proxy, kinds = (world.PROXY4, world.PROXY6), ("udp", "ipv4 fragment")
+        others = [p for p in others if p.proto not in kinds or p.dst not in proxy]
     if one.leaks:
         # Listener reports are left to a timer of the kernel's.
         others = others or watch.wait(LEAK_SECONDS)

@@ -164,6 +164,15 @@ class Kit:
         )
         self.wait_listening(port, process)
 
+    def open_to(self):
+        """The targets have addresses of the server's own, which it guards."""
+        text = subprocess.run(
+            [self.server, "--help"], capture_output=True, text=True, check=False
+        ).stdout
+        if "--allow-to " not in text:
+            return []
+        return ["--allow-to", "203.0.113.0/24", "--allow-to", "2001:db8:113::/64"]
+
     def start_users(self, port):
         """socksifyd once more, for those only who have a password."""
         if not self.server:
@@ -174,7 +183,7 @@ class Kit:
         ).stdout
         path = self.place.file("users", line)
         os.chmod(path, 0o600)
-        argv = [self.server, "--listen", f"{world.PROXY4}:{port}", "--users", path]
+        argv = [self.server, "--listen", f"{world.PROXY4}:{port}", "--users", path, *self.open_to()]
         process = self.spawn(
             "users", [*argv, "--hosts", self.place.targets_file], stdin=subprocess.DEVNULL
         )
@@ -189,13 +198,7 @@ class Kit:
             argv += ["--listen", f"[{world.PROXY6}]:{port}"]
         argv += ["--hosts", self.place.targets_file]
         # It refuses to be open to all, and rightly so.
-        text = subprocess.run(
-            [self.server, "--help"], capture_output=True, text=True, check=False
-        ).stdout
-        if "--allow " in text:
-            argv += ["--allow", "192.0.2.0/24", "--allow", "2001:db8:2::/64"]
-        if "--allow-to " in text:
-            argv += ["--allow-to", "203.0.113.0/24", "--allow-to", "2001:db8:113::/64"]
+        argv += ["--allow", "192.0.2.0/24", "--allow", "2001:db8:2::/64", *self.open_to()]
         process = self.spawn("socksifyd", argv, stdin=subprocess.DEVNULL)
         want = argv.count("--listen")
         self.wait_log("socksifyd", process, "listening ", want)

@@ -1,4 +1,5 @@
-"""The servers that the stories' programs want to reach: HTTP, HTTPS, git over HTTP, and one that answers late.
+"""The servers that the stories' programs want to reach: HTTP, HTTPS, git over HTTP, one that answers late, one that
+calls back where it is told to (as active FTP does), one that mirrors datagrams.
 
 Also the nameserver that no program under the library may ask. It answers truthfully, so that a program
 without the library goes on and is seen to connect.
@@ -20,6 +21,8 @@ import world
 
 LATE_OCTETS = 256 << 10
 LATE_PORT = 7000
+CALL_PORT = 7001
+MIRROR_PORT = 7002
 
 
 def pattern(n):
@@ -142,6 +145,42 @@ def serve_late(listener):
         threading.Thread(target=late_answer, args=(conn,), daemon=True).start()
 
 
+def call_back(conn, address):
+    """
+    The first line says where to call: "ADDRESS PORT". The call comes from this server's own address, says who
+    called whom, and answers what the called one says, up to its end, with the octets the other way round.
+    """
+    with conn, conn.makefile("rb") as asked:
+        conn.settimeout(20)
+        host, port = asked.readline().decode("ascii", "replace").split()
+        try:
+            with socket.create_connection((host, int(port)), 20, (address, 0)) as call:
+                call.sendall(f"{address} calls {host}\n".encode())
+                call.sendall(read_all(call)[::-1])
+        except OSError as e:
+            conn.sendall(f"{e}\n".encode())
+
+
+def read_all(conn):
+    return b"".join(iter(lambda: conn.recv(65536), b""))
+
+
+def serve_calls(listener, address):
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=call_back, args=(conn, address), daemon=True).start()
+
+
+def mirror(sock):
+    """A datagram's octets the other way round, behind the address that it came from."""
+    while True:
+        data, peer = sock.recvfrom(65535)
+        try:
+            sock.sendto(peer[0].encode() + b" " + data[::-1], peer)
+        except OSError:
+            pass
+
+
 def dns_answer(query):
     at, labels = 12, []
     while query[at]:
@@ -207,6 +246,11 @@ def main():
         jobs.append((secure.serve_forever, ()))
         listener = socket.create_server((address, LATE_PORT), family=family, backlog=128)
         jobs.append((serve_late, (listener,)))
+        listener = socket.create_server((address, CALL_PORT), family=family, backlog=128)
+        jobs.append((serve_calls, (listener, address)))
+        datagrams = socket.socket(family, socket.SOCK_DGRAM)
+        datagrams.bind((address, MIRROR_PORT))
+        jobs.append((mirror, (datagrams,)))
     dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns.bind((world.NAMESERVER, 53))
     jobs.append((serve_dns, (dns,)))
