@@ -1,4 +1,4 @@
-/* Who may be a client: a list of prefixes. */
+/* Who may be a client, what is open to them: a list of prefixes. */
 #ifndef SERVER_ACL_H
 #define SERVER_ACL_H
 

@@ -27,6 +27,7 @@ struct attempt {
 
 struct dialer {
 	struct loop *loop;
+	const char *(*closed)(void *arg, const union address *to);
 	void (*done)(void *arg, int err, struct watch *sock);
 	void *arg;
 	struct timer next; /* runs while the next attempt waits for its turn, or for an address */
@@ -93,6 +94,17 @@ static void attempt_failed(struct dialer *d, const union address *to, int err)
 {
 	d->err = more_telling(d->err, err);
 	log_attempt(to, err_text(err));
+}
+
+static bool is_closed(struct dialer *d, const union address *to)
+{
+	const char *why = d->closed(d->arg, to);
+
+	if (!why)
+		return false;
+	d->err = more_telling(d->err, -EACCES);
+	log_attempt(to, why);
+	return true;
 }
 
 static void attempt_close(struct attempt *a)
@@ -177,6 +189,8 @@ static void advance(struct dialer *d)
 	loop_stop_timer(d->loop, &d->next);
 	while (is_left(d)) {
 		to = next_address(d);
+		if (is_closed(d, to))
+			continue;
 		err = attempt_start(get_slot(d), to);
 		if (err == 0) {
 			loop_start_timer(d->loop, &d->next, ATTEMPT_DELAY_MS);
@@ -224,14 +238,16 @@ static void turn_came(struct timer *t)
 	advance(d);
 }
 
-struct dialer *dialer_new(struct loop *loop, void (*done)(void *arg, int err, struct watch *sock),
-                          void *arg)
+struct dialer *dialer_new(struct loop *loop,
+                          const char *(*closed)(void *arg, const union address *to),
+                          void (*done)(void *arg, int err, struct watch *sock), void *arg)
 {
 	struct dialer *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return NULL;
 	d->loop = loop;
+	d->closed = closed;
 	d->done = done;
 	d->arg = arg;
 	d->next.due = turn_came;

@@ -26,6 +26,8 @@ struct handshake *handshake_new(void)
 	hs->dialer = NULL;
 	hs->lookup = NULL;
 	hs->why = NULL;
+	hs->policy = NULL;
+	hs->closed = NULL;
 	hs->login = NULL;
 	hs->demanded = false;
 	hs->judged = false;
@@ -40,6 +42,7 @@ void handshake_free(struct handshake *hs)
 		return;
 	lookup_cancel(hs->lookup);
 	dialer_free(hs->dialer);
+	policy_put(hs->policy);
 	auth_cancel(hs->login);
 	/* A password may be in it that nobody has judged. */
 	if (hs->demanded && !hs->judged)

@@ -18,6 +18,8 @@ struct handshake {
 	struct dialer *dialer; /* NULL before the request */
 	struct lookup *lookup; /* NULL where no name is being looked up */
 	const char *why;       /* static: why there was no address */
+	struct policy *policy; /* that judges the request; NULL before it */
+	const char *closed;    /* the policy's word about the first address that it closes */
 	struct login *login;   /* NULL where no credentials are being judged */
 	bool demanded, judged; /* credentials */
 	/* What came behind the credentials, while they are judged. */

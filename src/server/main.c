@@ -2,6 +2,7 @@
 #include "auth.h"
 #include "hash.h"
 #include "options.h"
+#include "policy.h"
 #include "resolver.h"
 #include "worker.h"
 
@@ -21,6 +22,16 @@ struct signals {
 	struct worker *worker;
 };
 
+static void reload_policy(struct worker *w)
+{
+	struct policy *fresh = policy_renew(w->policy);
+
+	if (!fresh)
+		return;
+	policy_put(w->policy);
+	w->policy = fresh;
+}
+
 static void reload(struct worker *w)
 {
 	struct event e;
@@ -28,6 +39,7 @@ static void reload(struct worker *w)
 	resolver_reload(w->resolver);
 	if (w->auth)
 		auth_reload(w->auth);
+	reload_policy(w);
 	event_begin(&e, "reloaded");
 	event_end(&e);
 }

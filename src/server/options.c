@@ -38,15 +38,15 @@ static int add_listener(struct options *o, const char *text)
 	return -1;
 }
 
-static int add_allowed(struct options *o, const char *text)
+static int add_prefix(struct acl *acl, const char *option, const char *text)
 {
-	int err = acl_add(&o->allow, text);
+	int err = acl_add(acl, text);
 
 	if (err == -ENOMEM)
 		return no_memory();
 	if (err < 0)
 		return bad(
-			"--allow", text,
+			option, text,
 			"ADDR or ADDR/BITS without a %scope, such as 192.168.0.0/16 or fd00::/8");
 	return -1;
 }
@@ -193,7 +193,9 @@ static int parse_one(struct options *o, enum option_id id)
 	case OPTION_LISTEN:
 		return add_listener(o, optarg);
 	case OPTION_ALLOW:
-		return add_allowed(o, optarg);
+		return add_prefix(&o->allow, "--allow", optarg);
+	case OPTION_ALLOW_TO:
+		return add_prefix(&o->allow_to, "--allow-to", optarg);
 	case OPTION_USERS:
 		return set_file(&o->users, "--users", optarg);
 	case OPTION_HASH:
@@ -305,6 +307,7 @@ bool options_allow_is_idle(const struct options *o)
 void options_fini(struct options *o)
 {
 	acl_fini(&o->allow);
+	acl_fini(&o->allow_to);
 	free(o->nameservers);
 	o->nameservers = NULL;
 }

@@ -24,7 +24,7 @@ enum options_commands {
 struct options {
 	union address listen[OPTIONS_LISTEN_MAX];
 	size_t n_listen;
-	struct acl allow;
+	struct acl allow, allow_to;
 	const char *users; /* borrowed from argv; NULL: none are demanded */
 	bool hash;         /* no server: make a hash, for this name or NULL */
 	const char *hash_name;

@@ -44,6 +44,14 @@ static void refuse_command(struct session *s, const char *reason)
 	             s->version == SOCKS4_VERSION ? SOCKS4_REJECTED : SOCKS5_BAD_COMMAND, reason);
 }
 
+enum policy_verdict request_judge(const struct session *s, const struct policy *p,
+                                  enum policy_cmd cmd, const union address *to, const char **why)
+{
+	const struct policy_who who = session_who(s);
+
+	return policy_judge(p, &who, cmd, &server_request(&s->hs->socks)->dst, to, why);
+}
+
 void request_start(struct session *s)
 {
 	const struct server_request *rq = server_request(&s->hs->socks);

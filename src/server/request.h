@@ -5,6 +5,7 @@
 #ifndef SERVER_REQUEST_H
 #define SERVER_REQUEST_H
 
+#include "policy.h"
 #include "session.h"
 
 /* The request is whole, what came behind it is held for the peer. */
@@ -22,6 +23,13 @@ void request_give_up(struct session *s);
  */
 void request_fail(struct session *s, const char *stage, uint8_t code, const char *reason);
 void request_fail_with(struct session *s, const char *stage, int err, const char *reason);
+
+/*
+ * May the session do that with what its request names. @p, @cmd, @to, @why: as for policy_judge();
+ * where the words of @why are kept, so must be the policy.
+ */
+enum policy_verdict request_judge(const struct session *s, const struct policy *p,
+                                  enum policy_cmd cmd, const union address *to, const char **why);
 
 /* By command. */
 void request_connect(struct session *s);

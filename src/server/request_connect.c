@@ -24,6 +24,27 @@ static void succeed(struct session *s, struct watch *sock)
 	session_tunnel(s);
 }
 
+/* As dialer_new() asks. */
+static const char *closed(void *arg, const union address *to)
+{
+	struct session *s = arg;
+	struct handshake *hs = s->hs;
+	const char *why;
+
+	if (request_judge(s, hs->policy, POLICY_CONNECT, to, &why) != POLICY_DENIED)
+		return NULL;
+	if (!hs->closed)
+		hs->closed = why;
+	return why;
+}
+
+static void dial_failed(struct session *s, const char *stage, int err)
+{
+	const struct handshake *hs = s->hs;
+
+	request_fail_with(s, stage, err, err == -EACCES && hs->closed ? hs->closed : hs->why);
+}
+
 static void dialled(void *arg, int err, struct watch *sock)
 {
 	struct session *s = arg;
@@ -31,7 +52,7 @@ static void dialled(void *arg, int err, struct watch *sock)
 	if (err == 0)
 		succeed(s, sock);
 	else
-		request_fail_with(s, handshake_stage(s->hs), err, s->hs->why);
+		dial_failed(s, handshake_stage(s->hs), err);
 }
 
 static void resolved(void *arg, const struct resolver_answer *a)
@@ -49,7 +70,7 @@ static void resolved(void *arg, const struct resolver_answer *a)
 void request_connect_give_up(struct session *s)
 {
 	if (dialer_has_address(s->hs->dialer))
-		request_fail_with(s, "connect", dialer_give_up(s->hs->dialer), NULL);
+		dial_failed(s, "connect", dialer_give_up(s->hs->dialer));
 	else
 		request_fail_with(s, "resolve", -ETIMEDOUT, "the name was not resolved in time");
 }
@@ -58,9 +79,15 @@ void request_connect(struct session *s)
 {
 	struct handshake *hs = s->hs;
 	const struct server_request *rq = server_request(&hs->socks);
+	const char *why;
 	union address to;
 
-	hs->dialer = dialer_new(&s->worker->loop, dialled, s);
+	hs->policy = policy_get(s->worker->policy);
+	if (request_judge(s, hs->policy, POLICY_CONNECT, NULL, &why) == POLICY_DENIED) {
+		request_fail_with(s, "request", -EACCES, why);
+		return;
+	}
+	hs->dialer = dialer_new(&s->worker->loop, closed, dialled, s);
 	if (!hs->dialer || session_request(s) < 0) {
 		request_fail_with(s, "request", -ENOMEM, NULL);
 		return;

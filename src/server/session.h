@@ -3,6 +3,7 @@
 #define SERVER_SESSION_H
 
 #include "events.h"
+#include "policy.h"
 #include "relay.h"
 #include "reset.h"
 #include "worker.h"
@@ -59,6 +60,12 @@ struct session {
 		uint32_t discarded; /* SESSION_LINGER: octets */
 	} end;
 };
+
+/* For policy_judge(): borrowed. */
+static inline struct policy_who session_who(const struct session *s)
+{
+	return (struct policy_who){ .from = &s->from, .user = s->user, .user_len = s->user_len };
+}
 
 /* Take over an accepted socket. Where memory is short it is closed. */
 void session_start(struct worker *w, int fd, const union address *from);

@@ -2,6 +2,7 @@
 
 #include "auth.h"
 #include "listener.h"
+#include "policy.h"
 #include "resolver.h"
 #include "session.h"
 
@@ -48,7 +49,8 @@ int worker_start(struct worker *w, const struct options *options)
 		fprintf(stderr, "socksifyd: epoll: %s\n", strerror(-err));
 		return 1;
 	}
-	if (options->users)
+	status = policy_new(&w->policy, options);
+	if (status == 0 && options->users)
 		status = auth_new(&w->auth, &w->loop, options->users);
 	if (status != 0)
 		return status;
@@ -80,6 +82,8 @@ void worker_stop(struct worker *w)
 	loop_stop_timer(&w->loop, &w->drain);
 	auth_free(w->auth);
 	w->auth = NULL;
+	policy_put(w->policy);
+	w->policy = NULL;
 	resolver_free(w->resolver);
 	w->resolver = NULL;
 	loop_fini(&w->loop);

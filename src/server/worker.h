@@ -9,6 +9,7 @@
 
 struct auth;
 struct listener;
+struct policy;
 struct resolver;
 struct session;
 
@@ -16,6 +17,7 @@ struct worker {
 	struct loop loop;
 	const struct options *options; /* borrowed */
 	struct auth *auth;             /* NULL: no users are demanded */
+	struct policy *policy; /* its own count; a reload swaps it */
 	struct resolver *resolver;
 	struct listener *listeners;
 	struct session *sessions;

@@ -244,7 +244,8 @@ class Options(unittest.TestCase):
         for address in ("10.68.0.1/32", "10.69.0.1/32"):
             ip("addr", "add", address, "dev", "lo")
             self.addCleanup(ip, "addr", "del", address, "dev", "lo")
-        with Server("--allow", "10.68.0.0/16", listen=("0.0.0.0:0",)) as server, Peer() as peer:
+        with Server("--allow", "10.68.0.0/16", "--allow-to", "127.0.0.1",
+                    listen=("0.0.0.0:0",)) as server, Peer() as peer:
             for source, welcome in (("10.68.0.1", True), ("10.69.0.1", False),
                                     ("127.0.0.1", False)):
                 with socket.create_connection(("10.68.0.1", server.port), 10,

@@ -1,0 +1,171 @@
+#include "guard.h"
+
+#include "routes.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct guard {
+	atomic_uint count;
+	const struct acl *open;
+	struct routes *routes;
+};
+
+enum range { PRIVATE, LOOPBACK, LINK_LOCAL, MULTICAST, RESERVED, RANGES };
+
+static const char *const closed[RANGES] = {
+	[PRIVATE] = "a private address, closed to clients from elsewhere (--allow-to opens)",
+	[LOOPBACK] = "a loopback address, closed to this client (--allow-to opens)",
+	[LINK_LOCAL] = "a link-local address, closed to this client (--allow-to opens)",
+	[MULTICAST] = "a multicast address, closed to this client (--allow-to opens)",
+	[RESERVED] = "a reserved address, closed to this client (--allow-to opens)",
+};
+
+/*
+ * The registries of RFC 6890, as far as they say "not globally reachable", without the ranges of
+ * documentation, which nobody has. The first that holds an address counts.
+ */
+static const struct {
+	struct prefix prefix;
+	enum range range;
+} ranges[] = {
+	{ { ENDPOINT_IPV4, 8, { 127 } }, LOOPBACK },
+	{ { ENDPOINT_IPV4, 8, { 10 } }, PRIVATE },           /* RFC 1918 */
+	{ { ENDPOINT_IPV4, 12, { 172, 16 } }, PRIVATE },     /* RFC 1918 */
+	{ { ENDPOINT_IPV4, 16, { 192, 168 } }, PRIVATE },    /* RFC 1918 */
+	{ { ENDPOINT_IPV4, 10, { 100, 64 } }, PRIVATE },     /* RFC 6598, behind a carrier's NAT */
+	{ { ENDPOINT_IPV4, 24, { 192, 0, 0 } }, PRIVATE },   /* RFC 6890, DS-Lite and the like */
+	{ { ENDPOINT_IPV4, 15, { 198, 18 } }, PRIVATE },     /* RFC 2544, benchmarks */
+	{ { ENDPOINT_IPV4, 16, { 169, 254 } }, LINK_LOCAL }, /* RFC 3927, clouds' metadata, too */
+	{ { ENDPOINT_IPV4, 8, { 0 } }, RESERVED },           /* RFC 791, "this network" */
+	{ { ENDPOINT_IPV4, 4, { 224 } }, MULTICAST },
+	{ { ENDPOINT_IPV4, 4, { 240 } }, RESERVED }, /* RFC 1112, and the limited broadcast */
+	{ { ENDPOINT_IPV6, 128, { [15] = 1 } }, LOOPBACK },
+	{ { ENDPOINT_IPV6, 7, { 0xfc } }, PRIVATE },        /* RFC 4193 */
+	{ { ENDPOINT_IPV6, 10, { 0xfe, 0xc0 } }, PRIVATE }, /* RFC 3879, once site-local */
+	{ { ENDPOINT_IPV6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, PRIVATE }, /* RFC 8215 */
+	{ { ENDPOINT_IPV6, 10, { 0xfe, 0x80 } }, LINK_LOCAL },
+	{ { ENDPOINT_IPV6, 8, { 0xff } }, MULTICAST },
+};
+
+/* Where IPv6 addresses carry IPv4 ones. */
+static const struct {
+	struct prefix prefix;
+	uint8_t at;   /* its first octet */
+	uint8_t flip; /* each octet is XORed with this */
+} carriers[] = {
+	{ { ENDPOINT_IPV6, 96, { 0 } }, 12, 0 },                         /* RFC 4291 2.5.5.1 */
+	{ { ENDPOINT_IPV6, 96, { [8] = 0xff, 0xff } }, 12, 0 },          /* RFC 2765 */
+	{ { ENDPOINT_IPV6, 96, { 0, 0x64, 0xff, 0x9b } }, 12, 0 },       /* RFC 6052, NAT64 */
+	{ { ENDPOINT_IPV6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, 12, 0 }, /* RFC 8215, NAT64 */
+	{ { ENDPOINT_IPV6, 16, { 0x20, 0x02 } }, 2, 0 },                 /* RFC 3056, 6to4 */
+	{ { ENDPOINT_IPV6, 32, { 0x20, 0x01, 0, 0 } }, 4, 0 },     /* RFC 4380, Teredo: server */
+	{ { ENDPOINT_IPV6, 32, { 0x20, 0x01, 0, 0 } }, 12, 0xff }, /* and client */
+};
+
+struct guard *guard_new(const struct acl *open)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	atomic_init(&g->count, 1);
+	g->open = open;
+	g->routes = routes_new();
+	if (!g->routes) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+struct guard *guard_get(struct guard *g)
+{
+	atomic_fetch_add_explicit(&g->count, 1, memory_order_relaxed);
+	return g;
+}
+
+void guard_put(struct guard *g)
+{
+	if (!g || atomic_fetch_sub_explicit(&g->count, 1, memory_order_acq_rel) > 1)
+		return;
+	routes_free(g->routes);
+	free(g);
+}
+
+/* RANGES where it is in none. */
+static enum range range_of(const struct endpoint *ep)
+{
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (prefix_contains(&ranges[i].prefix, ep))
+			return ranges[i].range;
+	return RANGES;
+}
+
+static bool is_inside(enum range client)
+{
+	return client == PRIVATE || client == LINK_LOCAL;
+}
+
+/* One address, not what it may carry; the client is not on loopback. */
+static const char *closes_one(const struct guard *g, enum range client, const struct endpoint *to)
+{
+	enum range range = range_of(to);
+
+	if (acl_holds(g->open, to))
+		return NULL;
+	if (range != RANGES && !(range == PRIVATE && is_inside(client)))
+		return closed[range];
+	switch (routes_ask(g->routes, to)) {
+	case ROUTES_ELSEWHERE:
+		return NULL;
+	case ROUTES_OWN:
+		return "the server's own address, closed to this client (--allow-to opens)";
+	case ROUTES_NO_IDEA:
+		break;
+	}
+	return "no means to tell whether it is the server's own address";
+}
+
+static const char *closes_carried(const struct guard *g, enum range client,
+                                  const struct endpoint *to, uint8_t at, uint8_t flip)
+{
+	struct endpoint carried;
+	uint8_t ip[4];
+
+	for (size_t i = 0; i < sizeof(ip); i++)
+		ip[i] = to->ip[at + i] ^ flip;
+	endpoint_set_ipv4(&carried, ip, to->port);
+	return closes_one(g, client, &carried);
+}
+
+/* RFC 5214 section 6.1: the identifier of an interface, under any prefix. */
+static bool is_isatap(const struct endpoint *ep)
+{
+	return ep->kind == ENDPOINT_IPV6 && (ep->ip[8] & 0xfc) == 0 && ep->ip[9] == 0 &&
+	       ep->ip[10] == 0x5e && ep->ip[11] == 0xfe;
+}
+
+const char *guard_closes(const struct guard *g, const struct endpoint *from,
+                         const struct endpoint *to)
+{
+	struct endpoint plain;
+	enum range client;
+	const char *why;
+
+	if (endpoint_is_unspecified(to) || (to->kind != ENDPOINT_IPV4 && to->kind != ENDPOINT_IPV6))
+		return "it is no address to go to";
+	if (endpoint_is_loopback(from) || acl_holds(g->open, to))
+		return NULL;
+	plain = *to;
+	endpoint_unmap(&plain);
+	client = range_of(from);
+	why = closes_one(g, client, &plain);
+	for (size_t i = 0; !why && i < sizeof(carriers) / sizeof(carriers[0]); i++)
+		if (prefix_contains(&carriers[i].prefix, &plain))
+			why = closes_carried(g, client, &plain, carriers[i].at, carriers[i].flip);
+	if (!why && is_isatap(&plain))
+		why = closes_carried(g, client, &plain, 12, 0);
+	return why;
+}
