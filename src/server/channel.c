@@ -7,6 +7,7 @@
 
 #include <ares.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,13 +183,21 @@ static int failure(const struct channel *c, int status)
 	}
 }
 
+static void fail(const struct channel *c, struct query *q, int status)
+{
+	int err = failure(c, status);
+
+	q->answered(q, NULL, 0, err,
+	            err == c->socket_err && err < 0 ? "no descriptor to ask DNS with"
+	                                            : ares_strerror(status));
+}
+
 static void query_done(void *arg, int status, int timeouts, struct ares_addrinfo *ai)
 {
 	union address addrs[CHANNEL_ADDRESSES_MAX];
 	struct query *q = arg;
 	struct channel *c = q->channel;
 	size_t n = 0;
-	int err;
 
 	(void)timeouts;
 	c->queries--;
@@ -200,12 +209,15 @@ static void query_done(void *arg, int status, int timeouts, struct ares_addrinfo
 		q->answered(q, addrs, n, 0, NULL);
 		return;
 	}
-	if (status == ARES_SUCCESS)
-		status = ARES_ENODATA;
-	err = failure(c, status);
-	q->answered(q, NULL, 0, err,
-	            err == c->socket_err && err < 0 ? "no descriptor to ask DNS with"
-	                                            : ares_strerror(status));
+	fail(c, q, status == ARES_SUCCESS ? ARES_ENODATA : status);
+}
+
+static void begin(struct channel *c, struct query *q)
+{
+	q->channel = c;
+	c->queries++;
+	if (!c->tick.running)
+		loop_start_timer(c->loop, &c->tick, TICK_MS);
 }
 
 void channel_ask(struct channel *c, struct query *q, const char *name, int family, uint16_t port)
@@ -217,12 +229,36 @@ void channel_ask(struct channel *c, struct query *q, const char *name, int famil
 		.ai_socktype = SOCK_STREAM,
 	};
 
-	q->channel = c;
-	c->queries++;
-	if (!c->tick.running)
-		loop_start_timer(c->loop, &c->tick, TICK_MS);
+	begin(c, q);
 	snprintf(service, sizeof(service), "%u", port);
-	ares_getaddrinfo(c->ares, name, service, &hints, query_done, q);
+	/* A service of "0" is unknown to it. */
+	ares_getaddrinfo(c->ares, name, port > 0 ? service : NULL, &hints, query_done, q);
+}
+
+static void name_query_done(void *arg, int status, int timeouts, struct hostent *host)
+{
+	struct query *q = arg;
+	struct channel *c = q->channel;
+
+	(void)timeouts;
+	c->queries--;
+	if (status == ARES_SUCCESS && host && host->h_name) {
+		q->name = host->h_name;
+		q->answered(q, NULL, 0, 0, NULL);
+	} else {
+		fail(c, q, status == ARES_SUCCESS ? ARES_ENODATA : status);
+	}
+}
+
+void channel_ask_name(struct channel *c, struct query *q, const union address *of)
+{
+	begin(c, q);
+	if (of->sa.sa_family == AF_INET)
+		ares_gethostbyaddr(c->ares, &of->in.sin_addr, sizeof(of->in.sin_addr), AF_INET,
+		                   name_query_done, q);
+	else
+		ares_gethostbyaddr(c->ares, &of->in6.sin6_addr, sizeof(of->in6.sin6_addr), AF_INET6,
+		                   name_query_done, q);
 }
 
 /* Birth and death */

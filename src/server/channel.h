@@ -24,6 +24,7 @@ struct channel_params {
 struct query {
 	struct channel *channel;
 	struct nss_job *job; /* nss.h's, where that is asked */
+	const char *name;    /* with an answer to channel_ask_name(): borrowed for the call */
 	/*
 	 * @err  0; -ENOENT: there is no such name; -ENODATA: it has no address of that family;
 	 *       -ETIMEDOUT: no answer; -EMFILE, -ENFILE, -ENOMEM: no means to ask;
@@ -45,5 +46,8 @@ void channel_retire(struct channel *c);
 
 /* Ask. ->answered is set, and may be called before this returns. */
 void channel_ask(struct channel *c, struct query *q, const char *name, int family, uint16_t port);
+
+/* The same for the name of an address (PTR). */
+void channel_ask_name(struct channel *c, struct query *q, const union address *of);
 
 #endif

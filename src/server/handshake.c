@@ -28,6 +28,7 @@ struct handshake *handshake_new(void)
 	hs->why = NULL;
 	hs->policy = NULL;
 	hs->closed = NULL;
+	hs->ipv6.sa.sa_family = AF_UNSPEC;
 	hs->login = NULL;
 	hs->demanded = false;
 	hs->judged = false;

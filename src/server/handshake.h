@@ -20,6 +20,8 @@ struct handshake {
 	const char *why;       /* static: why there was no address */
 	struct policy *policy; /* that judges the request; NULL before it */
 	const char *closed;    /* the policy's word about the first address that it closes */
+	/* request_resolve.c's: the address to tell unless an IPv4 one comes; AF_UNSPEC: none */
+	union address ipv6;
 	struct login *login;   /* NULL where no credentials are being judged */
 	bool demanded, judged; /* credentials */
 	/* What came behind the credentials, while they are judged. */

@@ -52,22 +52,36 @@ void hostsfile_reload(struct hostsfile *f)
 	event_end(&e);
 }
 
+/* The contents as they are now; NULL where there are none. */
+static const struct hosts *current(struct hostsfile *f)
+{
+	if (f->path && (!f->hosts || !hosts_is_current(f->hosts)))
+		hostsfile_reload(f);
+	return f->hosts;
+}
+
 size_t hostsfile_find(struct hostsfile *f, const char *name, size_t len, uint16_t port,
                       union address *out, size_t max)
 {
+	const struct hosts *hosts = current(f);
 	struct endpoint eps[FIND_MAX];
 	size_t n;
 
-	if (!f->path)
+	if (!hosts || !hosts_knows(hosts, name, len))
 		return 0;
-	if (!f->hosts || !hosts_is_current(f->hosts))
-		hostsfile_reload(f);
-	if (!f->hosts || !hosts_knows(f->hosts, name, len))
-		return 0;
-	n = hosts_find(f->hosts, name, len, AF_UNSPEC, eps, max < FIND_MAX ? max : FIND_MAX);
+	n = hosts_find(hosts, name, len, AF_UNSPEC, eps, max < FIND_MAX ? max : FIND_MAX);
 	for (size_t i = 0; i < n; i++) {
 		eps[i].port = port;
 		address_from_endpoint(&out[i], &eps[i]);
 	}
 	return n;
+}
+
+const char *hostsfile_name_of(struct hostsfile *f, const union address *a)
+{
+	const struct hosts *hosts = current(f);
+	struct endpoint ep;
+
+	address_to_endpoint(a, &ep);
+	return hosts ? hosts_name_of(hosts, &ep) : NULL;
 }

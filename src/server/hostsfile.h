@@ -29,4 +29,7 @@ void hostsfile_reload(struct hostsfile *f);
 size_t hostsfile_find(struct hostsfile *f, const char *name, size_t len, uint16_t port,
                       union address *out, size_t max);
 
+/* The name of an address, or NULL. Borrowed until the file is asked again. */
+const char *hostsfile_name_of(struct hostsfile *f, const union address *a);
+
 #endif

@@ -19,11 +19,12 @@ struct nss_job {
 	struct query *query;
 	struct nss_job *prev, *next; /* of those under way */
 	/* For the thread. */
-	int err; /* what getaddrinfo(3) says */
+	int err; /* what getaddrinfo(3) or getnameinfo(3) says */
 	int system_err;
 	uint16_t port;
 	size_t n;
 	union address addrs[CHANNEL_ADDRESSES_MAX];
+	bool reverse; /* from the first of the addresses to the name */
 	char name[ENDPOINT_NAME_MAX + 1];
 };
 
@@ -66,6 +67,16 @@ static void look_up(struct pool_job *job)
 	freeaddrinfo(list);
 }
 
+static void look_name_up(struct pool_job *job)
+{
+	struct nss_job *j = LOOP_OWNER(job, struct nss_job, job);
+
+	errno = 0;
+	j->err = getnameinfo(&j->addrs[0].sa, address_len(&j->addrs[0]), j->name, sizeof(j->name),
+	                     NULL, 0, NI_NAMEREQD);
+	j->system_err = errno;
+}
+
 /* Nobody waits for it any more; the query is not ours then. */
 static void look_up_dropped(struct pool_job *job)
 {
@@ -106,6 +117,10 @@ static void answer(struct nss_job *j, int err, const char *why)
 	/* The answer outlives the job. */
 	kept.n = j->n;
 	memcpy(kept.addrs, j->addrs, j->n * sizeof(kept.addrs[0]));
+	if (j->reverse && err == 0) {
+		memcpy(kept.name, j->name, sizeof(kept.name));
+		q->name = kept.name;
+	}
 	free(j);
 	q->answered(q, kept.addrs, kept.n, err, why);
 }
@@ -114,31 +129,35 @@ static void looked_up(struct pool_job *job)
 {
 	struct nss_job *j = LOOP_OWNER(job, struct nss_job, job);
 
-	if (j->n > 0)
+	if (j->reverse ? j->err == 0 : j->n > 0)
 		answer(j, 0, NULL);
 	else
 		answer(j, failure(j), gai_strerror(j->err ? j->err : EAI_NODATA));
 }
 
-void nss_ask(struct nss *n, struct query *q, const char *name, uint16_t port,
-             const struct source_key *from)
+/* NULL, the query answered, where memory is short. */
+static struct nss_job *job_new(struct nss *n, struct query *q, void (*run)(struct pool_job *job))
 {
 	struct nss_job *j = calloc(1, sizeof(*j));
-	int err;
 
 	q->job = NULL;
 	if (!j) {
 		q->answered(q, NULL, 0, -ENOMEM, "out of memory");
-		return;
+		return NULL;
 	}
 	j->nss = n;
 	j->query = q;
-	j->port = port;
-	memcpy(j->name, name, strnlen(name, sizeof(j->name) - 1));
-	j->job.run = look_up;
+	j->job.run = run;
 	j->job.done = looked_up;
 	j->job.drop = look_up_dropped;
-	err = pool_submit(n->pool, &j->job, from);
+	return j;
+}
+
+static void submit(struct nss *n, struct nss_job *j, const struct source_key *from)
+{
+	struct query *q = j->query;
+	int err = pool_submit(n->pool, &j->job, from);
+
 	if (err < 0) {
 		free(j);
 		q->answered(q, NULL, 0, err == -EAGAIN ? -ENOMEM : err,
@@ -148,6 +167,30 @@ void nss_ask(struct nss *n, struct query *q, const char *name, uint16_t port,
 	}
 	q->job = j;
 	DL_APPEND(n->jobs, j);
+}
+
+void nss_ask(struct nss *n, struct query *q, const char *name, uint16_t port,
+             const struct source_key *from)
+{
+	struct nss_job *j = job_new(n, q, look_up);
+
+	if (!j)
+		return;
+	j->port = port;
+	memcpy(j->name, name, strnlen(name, sizeof(j->name) - 1));
+	submit(n, j, from);
+}
+
+void nss_ask_name(struct nss *n, struct query *q, const union address *of,
+                  const struct source_key *from)
+{
+	struct nss_job *j = job_new(n, q, look_name_up);
+
+	if (!j)
+		return;
+	j->reverse = true;
+	j->addrs[0] = *of;
+	submit(n, j, from);
 }
 
 void nss_cancel(struct nss *n, struct query *q)

@@ -1,6 +1,6 @@
 /*
- * Names by libc's getaddrinfo(3) and the machine's nsswitch.conf(5), in threads, for --resolver
- * system. It answers as a channel does, both families at once.
+ * Names by libc's getaddrinfo(3) and getnameinfo(3), and so by the machine's nsswitch.conf(5), in
+ * threads, for --resolver system. It answers as a channel does, both families at once.
  */
 #ifndef SERVER_NSS_H
 #define SERVER_NSS_H
@@ -18,6 +18,10 @@ void nss_free(struct nss *n);
 /* Ask. ->answered is set, and may be called before this returns. */
 void nss_ask(struct nss *n, struct query *q, const char *name, uint16_t port,
              const struct source_key *from);
+
+/* The name of an address, as channel_ask_name() tells it. */
+void nss_ask_name(struct nss *n, struct query *q, const union address *of,
+                  const struct source_key *from);
 
 /*
  * The asker has gone. A query that has not begun is answered with -ECANCELED before this returns;

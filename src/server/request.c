@@ -47,9 +47,13 @@ static void refuse_command(struct session *s, const char *reason)
 enum policy_verdict request_judge(const struct session *s, const struct policy *p,
                                   enum policy_cmd cmd, const union address *to, const char **why)
 {
+	const struct endpoint *dst = &server_request(&s->hs->socks)->dst;
 	const struct policy_who who = session_who(s);
 
-	return policy_judge(p, &who, cmd, &server_request(&s->hs->socks)->dst, to, why);
+	/* To BIND it means anybody, who is nobody yet. */
+	if (cmd == POLICY_BIND && endpoint_is_unspecified(dst))
+		dst = NULL;
+	return policy_judge(p, &who, cmd, dst, to, why);
 }
 
 void request_start(struct session *s)
@@ -80,6 +84,12 @@ void request_start(struct session *s)
 	case SOCKS5_BIND:
 		request_bind(s);
 		return;
+	case SOCKS5_RESOLVE:
+		request_resolve(s);
+		return;
+	case SOCKS5_RESOLVE_PTR:
+		request_resolve_ptr(s);
+		return;
 	default:
 		refuse_command(s, "the command is not supported");
 		return;
@@ -90,6 +100,8 @@ void request_give_up(struct session *s)
 {
 	if (s->cmd == SOCKS5_CONNECT)
 		request_connect_give_up(s);
+	else if (s->cmd == SOCKS5_RESOLVE)
+		request_resolve_give_up(s);
 	else
 		request_fail_with(s, "resolve", -ETIMEDOUT, "the name was not resolved in time");
 }

@@ -35,5 +35,8 @@ enum policy_verdict request_judge(const struct session *s, const struct policy *
 void request_connect(struct session *s);
 void request_connect_give_up(struct session *s);
 void request_bind(struct session *s);
+void request_resolve(struct session *s);
+void request_resolve_give_up(struct session *s);
+void request_resolve_ptr(struct session *s);
 
 #endif

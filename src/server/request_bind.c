@@ -103,7 +103,7 @@ static const struct service waiting = {
 /* Who comes */
 
 static void log_with(const struct session *s, const char *name, enum events_level level,
-                     const union address *a)
+                     const union address *a, const char *reason)
 {
 	struct event e;
 
@@ -111,6 +111,8 @@ static void log_with(const struct session *s, const char *name, enum events_leve
 		return;
 	session_log_begin(&e, name, s);
 	event_address(&e, "address", a);
+	if (reason)
+		event_text(&e, "reason", reason);
 	session_log_end(&e, s);
 }
 
@@ -118,11 +120,13 @@ static enum bind_verdict judge(void *arg, const union address *from)
 {
 	struct session *s = arg;
 	struct binding *b = s->serving;
+	const char *why = "not the expected peer";
 
-	if (bind_expects(b->bind, from))
+	if (bind_expects(b->bind, from) &&
+	    request_judge(s, s->worker->policy, POLICY_BIND, from, &why) == POLICY_ALLOWED)
 		return BIND_TAKE;
 	b->stranger = true;
-	log_with(s, "stranger", EVENTS_VERBOSE, from);
+	log_with(s, "stranger", EVENTS_VERBOSE, from, why);
 	/* PROTOCOL items 11 and 48. */
 	return s->version == SOCKS4_VERSION ? BIND_GIVE_UP : BIND_TURN_AWAY;
 }
@@ -170,7 +174,7 @@ static void listen_for_peer(struct session *s)
 	}
 	address_to_endpoint(&bnd, &ep);
 	server_answer(&s->hs->socks, 0, &ep);
-	log_with(s, "bound", EVENTS_NORMAL, &bnd);
+	log_with(s, "bound", EVENTS_NORMAL, &bnd, NULL);
 	session_serve(s, &waiting, b, o->bind_ms);
 }
 
@@ -211,8 +215,13 @@ void request_bind(struct session *s)
 {
 	struct handshake *hs = s->hs;
 	const struct endpoint *dst = &server_request(&hs->socks)->dst;
+	const char *why;
 	union address peer;
 
+	if (request_judge(s, s->worker->policy, POLICY_BIND, NULL, &why) == POLICY_DENIED) {
+		request_fail_with(s, "request", -EACCES, why);
+		return;
+	}
 	if (prepare(s) < 0) {
 		request_fail_with(s, "request", -ENOMEM, NULL);
 		return;

@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "hostsfile.h"
+#include "name.h"
 #include "nss.h"
 #include "source.h"
 
@@ -15,7 +16,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +56,7 @@ struct lookup {
 	bool in_doubt;    /* ->delay is DOUBT_MS */
 	int err;          /* the failure that tells more */
 	const char *why;
+	const char *name; /* while it is told */
 	struct timer delay;
 	struct query query[TYPES];
 	size_t n_kept;
@@ -131,6 +132,7 @@ static void lookup_tell(struct lookup *lk, bool last)
 	loop_stop_timer(lk->resolver->loop, &lk->delay);
 	if (!told)
 		return;
+	a.name = lk->name;
 	if (last && !lk->found) {
 		a.err = lk->err == -ENOENT || lk->err == -ENODATA ? -EHOSTUNREACH : lk->err;
 		a.why = lk->why;
@@ -207,29 +209,26 @@ static void a_answered(struct query *q, const union address *addrs, size_t n, in
 	answered(LOOP_OWNER(q, struct lookup, query[A]), false, addrs, n, err, why);
 }
 
-/* RFC 6761 section 6.3: these never go to DNS. */
-static bool is_localhost(const char *name, size_t len)
+/* What DNS and libc say is a stranger's to choose. */
+static void name_answered(struct query *q, const union address *addrs, size_t n, int err,
+                          const char *why)
 {
-	static const char word[] = "localhost";
-	const size_t word_len = sizeof(word) - 1;
+	struct lookup *lk = LOOP_OWNER(q, struct lookup, query[A]);
 
-	if (len > 0 && name[len - 1] == '.')
-		len--;
-	if (len < word_len || strncasecmp(name + len - word_len, word, word_len) != 0)
-		return false;
-	return len == word_len || name[len - word_len - 1] == '.';
-}
-
-/*
- * In DNS a name may hold any octet, but a backslash starts an escape for c-ares, and white space
- * and control octets are a mistake or a trick.
- */
-static bool is_askable(const char *name, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f || name[i] == '\\')
-			return false;
-	return endpoint_name_is_valid(name, len);
+	(void)addrs;
+	(void)n;
+	lk->pending--;
+	lk->err = err;
+	lk->why = why;
+	if (err == 0 && name_is_askable(q->name, strlen(q->name))) {
+		lk->name = q->name;
+		lk->found = true;
+	} else if (err == 0) {
+		lk->err = -EHOSTUNREACH;
+		lk->why = "not a valid name";
+	}
+	lookup_tell(lk, true);
+	lookup_unref(lk);
 }
 
 static size_t loopback(uint16_t port, union address out[2])
@@ -250,11 +249,23 @@ static size_t ask_here(struct resolver *r, const char *name, size_t len, uint16_
 {
 	size_t n = hostsfile_find(&r->given, name, len, port, out, RESOLVER_ADDRESSES_MAX);
 
-	if (n == 0 && is_localhost(name, len))
+	if (n == 0 && name_is_localhost(name, len))
 		n = loopback(port, out);
 	if (n == 0)
 		n = hostsfile_find(&r->system, name, len, port, out, RESOLVER_ADDRESSES_MAX);
 	return n;
+}
+
+/* The name of an address that needs no DNS, or NULL. */
+static const char *ask_name_here(struct resolver *r, const union address *of)
+{
+	const char *name = hostsfile_name_of(&r->given, of);
+	struct endpoint ep;
+
+	if (!name)
+		name = hostsfile_name_of(&r->system, of);
+	address_to_endpoint(of, &ep);
+	return name || r->nss || !endpoint_is_loopback(&ep) ? name : "localhost";
 }
 
 /* NULL with the failure in @a. */
@@ -303,7 +314,7 @@ void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t p
 	}
 	a.err = -EHOSTUNREACH;
 	a.why = "not a valid name";
-	lk = is_askable(name, len) ? lookup_new(r, from, &a) : NULL;
+	lk = name_is_askable(name, len) ? lookup_new(r, from, &a) : NULL;
 	if (!lk) {
 		told(arg, &a);
 		return;
@@ -323,6 +334,38 @@ void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t p
 	}
 	if (--lk->pending == 0)
 		lookup_tell(lk, true);
+	lookup_unref(lk);
+}
+
+void resolver_start_reverse(struct resolver *r, const union address *of, const union address *from,
+                            void (*told)(void *arg, const struct resolver_answer *a), void *arg,
+                            struct lookup **slot)
+{
+	struct resolver_answer a = { .name = ask_name_here(r, of), .last = true };
+	struct lookup *lk = NULL;
+
+	*slot = NULL;
+	if (!a.name)
+		lk = lookup_new(r, from, &a);
+	if (!lk) {
+		told(arg, &a);
+		return;
+	}
+	lk->told = told;
+	lk->arg = arg;
+	lk->query[A].answered = name_answered;
+	lk->pending = 2;
+	*slot = lk;
+	if (r->nss) {
+		const struct source_key key = source_key_of(from);
+
+		nss_ask_name(r->nss, &lk->query[A], of, &key);
+	} else {
+		channel_refresh(r, false);
+		channel_ask_name(r->channel, &lk->query[A], of);
+	}
+	/* Its own, as it has been told already where the answer is here. */
+	lk->pending--;
 	lookup_unref(lk);
 }
 

@@ -1,7 +1,8 @@
 /*
- * Names to addresses, without ever blocking the loop. First match wins: the file of --hosts,
- * "localhost" and what ends in it (RFC 6761), /etc/hosts, DNS; or, after the first two, whatever
- * libc asks. A file that changed is read again.
+ * Names to addresses and back, without ever blocking the loop. First match wins: the file of
+ * --hosts, "localhost" and what ends in it (RFC 6761), /etc/hosts, DNS; or, after the first two,
+ * whatever libc asks. The loopback addresses are "localhost" where no file says else. A file that
+ * changed is read again.
  */
 #ifndef SERVER_RESOLVER_H
 #define SERVER_RESOLVER_H
@@ -48,6 +49,7 @@ void resolver_reload(struct resolver *r);
 struct resolver_answer {
 	const union address *addrs;
 	size_t n;
+	const char *name; /* of resolver_start_reverse() alone; NULL where there is none */
 	bool last;
 	int err;
 	const char *why;
@@ -65,6 +67,14 @@ void resolver_start(struct resolver *r, const char *name, size_t len, uint16_t p
                     const union address *from,
                     void (*told)(void *arg, const struct resolver_answer *a), void *arg,
                     struct lookup **slot);
+
+/*
+ * The other way: the name of an address, told once, with @last. It is one that could be asked for,
+ * of up to 255 octets; -EHOSTUNREACH where the address has none.
+ */
+void resolver_start_reverse(struct resolver *r, const union address *of, const union address *from,
+                            void (*told)(void *arg, const struct resolver_answer *a), void *arg,
+                            struct lookup **slot);
 
 /* Nothing more will be told. NULL is fine. */
 void lookup_cancel(struct lookup *lk);

@@ -8,7 +8,7 @@ import socket
 import threading
 import unittest
 
-from wire import (PATIENCE, Case, Peer, Server, ip, greet, needs_netns, read_reply4, read_reply5,
+from wire import (PATIENCE, Case, Dns, Peer, Server, ip, greet, needs_netns, read_reply4, read_reply5,
                   recv_all, recv_exact, reset, socks4, socks4a, socks5, until)
 
 BIND = 2
@@ -114,6 +114,15 @@ class Bind(Case):
 
     def test_17_unknown_name_is_5b(self):
         self.refused4(socks4a("no..where", 0, cd=BIND))
+
+    def test_11_name_by_dns(self):
+        with Dns({("dns.test", "A"): ["127.0.0.8"], ("dns.test", "AAAA"): ["2001:db8::1"]}) as dns:
+            with Server(*dns.options) as server:
+                for message in (socks4a("dns.test", 0, cd=BIND), socks4a("dns.test", 9, cd=BIND)):
+                    with server.connect() as c:
+                        at = self.bind4(c, message)
+                        with come(*at, "127.0.0.8") as p:
+                            self.assert_second4(c, p)
 
     # SOCKS5
 
@@ -347,6 +356,27 @@ class Ports(unittest.TestCase):
                         c.shutdown(socket.SHUT_WR)
                         self.assertEqual(peer.recv(1), b"")
                     self.assertEqual(c.recv(1), b"")
+
+    @needs_netns
+    def test_51_peers_that_the_guard_closes_are_turned_away(self):
+        ip("addr", "add", "192.0.2.51/32", "dev", "lo")
+        ip("addr", "add", "192.0.2.52/32", "dev", "lo")
+        try:
+            with Server("-v", "--allow", "192.0.2.51", "--allow-to", "192.0.2.52",
+                        listen=("192.0.2.51:0",)) as server:
+                with socket.create_connection(("192.0.2.51", server.port), PATIENCE,
+                                              ("192.0.2.51", 0)) as c:
+                    greet(c)
+                    c.sendall(socks5(ANY4, 0, cmd=BIND))
+                    rep, *at = read_reply5(c)
+                    self.assertEqual((rep, at[0]), (0, "192.0.2.51"))
+                    come_in_vain(*at, "127.0.0.1")
+                    server.line("^stranger .*address=127.0.0.1:")
+                    with come(*at, "192.0.2.52") as p:
+                        self.assertEqual(read_reply5(c), (0, *p.getsockname()))
+        finally:
+            ip("addr", "del", "192.0.2.51/32", "dev", "lo")
+            ip("addr", "del", "192.0.2.52/32", "dev", "lo")
 
     def test_46_public_address_is_told(self):
         with Server("--public-address", "192.0.2.1", "--public-address=2001:db8::1") as server:

@@ -289,6 +289,17 @@ def read_reply5(sock):
     return rep, str(ipaddress.ip_address(packed)), struct.unpack("!H", recv_exact(sock, 2))[0]
 
 
+def read_name5(sock):
+    """The name in a reply to RESOLVE_PTR."""
+    head = recv_exact(sock, 5)
+    if head[:4] != b"\x05\0\0\x03":
+        raise AssertionError(f"a reply {head.hex()}")
+    name = recv_exact(sock, head[4])
+    if recv_exact(sock, 2) != b"\0\0":
+        raise AssertionError("a name with a port")
+    return name
+
+
 def greet(sock):
     sock.sendall(GREETING)
     if recv_exact(sock, 2) != b"\x05\x00":
@@ -306,13 +317,18 @@ FAILURE5 = ("0.0.0.0", 0)
 
 # DNS
 
+def reverse(address):
+    """The name that a PTR record of the address has."""
+    return ipaddress.ip_address(address).reverse_pointer
+
+
 class Dns:
     """
-    A DNS server for one test. zone maps (name, "A" or "AAAA") to a list of addresses; a name that
-    is nowhere in it does not exist. silent holds the (name, type) that get no answer before release().
+    A DNS server for one test. zone maps (name, "A" or "AAAA") to a list of addresses, and
+    (reverse(address), "PTR") to names; a name that is nowhere in it does not exist. silent holds the (name, type) that get no answer before release().
     """
 
-    TYPES = {1: "A", 28: "AAAA"}
+    TYPES = {1: "A", 12: "PTR", 28: "AAAA"}
 
     def __init__(self, zone=None, silent=(), at=("127.0.0.1", 0)):
         self.zone = zone or {}
@@ -338,6 +354,11 @@ class Dns:
             at += 1 + query[at]
         return ".".join(labels), struct.unpack("!H", query[at + 1:at + 3])[0], query[12:at + 5]
 
+    @staticmethod
+    def _labels(name):
+        labels = [label.encode("latin-1") for label in name.split(".") if label]
+        return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
     def _answer(self, query):
         name, kind, question = self._question(query)
         addresses = self.zone.get((name, self.TYPES.get(kind)), [])
@@ -345,9 +366,9 @@ class Dns:
         out = query[:2] + struct.pack("!HHHHH", 0x8180 if exists else 0x8183, 1, len(addresses),
                                       0, 0)
         out += question
-        for address in addresses:
-            packed = ipaddress.ip_address(address).packed
-            out += struct.pack("!HHHIH", 0xc00c, kind, 1, 60, len(packed)) + packed
+        for answer in addresses:
+            data = self._labels(answer) if kind == 12 else ipaddress.ip_address(answer).packed
+            out += struct.pack("!HHHIH", 0xc00c, kind, 1, 60, len(data)) + data
         return out
 
     def _serve(self):
