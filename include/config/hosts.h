@@ -9,6 +9,7 @@
 #include <base/endpoint.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 struct hosts;
 
@@ -20,10 +21,14 @@ struct hosts;
  * Returns NULL with errno set where the file can't be read or memory is short.
  */
 struct hosts *hosts_load(const char *path, unsigned *bad_line);
+/* The same from a descriptor, which stays the caller's. */
+struct hosts *hosts_load_fd(int fd, unsigned *bad_line);
 void hosts_free(struct hosts *h);
 
 /* Is the file at the path still the one that was read (device, inode, size, times). */
 bool hosts_is_current(const struct hosts *h);
+/* The same for a file of which stat(2) says this; one from a descriptor has no path. */
+bool hosts_is_file(const struct hosts *h, const struct stat *now);
 
 /* Is the name listed at all, in any family. ASCII case and one trailing dot do not count. */
 bool hosts_knows(const struct hosts *h, const char *name, size_t len);

@@ -188,7 +188,8 @@ static int read_text(struct hosts *h, size_t len, unsigned *bad_line)
 	return 0;
 }
 
-struct hosts *hosts_load(const char *path, unsigned *bad_line)
+/* @path is NULL for a file that came as a descriptor. */
+static struct hosts *load(const char *path, int fd, unsigned *bad_line)
 {
 	struct hosts *h = calloc(1, sizeof(*h));
 	unsigned bad = 0;
@@ -197,10 +198,10 @@ struct hosts *hosts_load(const char *path, unsigned *bad_line)
 
 	if (!h)
 		return NULL;
-	h->path = strdup(path);
-	if (!h->path)
+	h->path = path ? strdup(path) : NULL;
+	if (path && !h->path)
 		goto fail;
-	h->text = wordfile_read(path, &h->seen, &len);
+	h->text = path ? wordfile_read(path, &h->seen, &len) : wordfile_read_fd(fd, &h->seen, &len);
 	if (!h->text)
 		goto fail;
 	err = read_text(h, len, &bad);
@@ -216,6 +217,16 @@ fail:
 	hosts_free(h);
 	errno = err;
 	return NULL;
+}
+
+struct hosts *hosts_load(const char *path, unsigned *bad_line)
+{
+	return load(path, -1, bad_line);
+}
+
+struct hosts *hosts_load_fd(int fd, unsigned *bad_line)
+{
+	return load(NULL, fd, bad_line);
 }
 
 void hosts_free(struct hosts *h)
@@ -236,14 +247,18 @@ static bool time_equal(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
+bool hosts_is_file(const struct hosts *h, const struct stat *now)
+{
+	return now->st_dev == h->seen.st_dev && now->st_ino == h->seen.st_ino &&
+	       now->st_size == h->seen.st_size && time_equal(&now->st_mtim, &h->seen.st_mtim) &&
+	       time_equal(&now->st_ctim, &h->seen.st_ctim);
+}
+
 bool hosts_is_current(const struct hosts *h)
 {
 	struct stat now;
 
-	return stat(h->path, &now) == 0 && now.st_dev == h->seen.st_dev &&
-	       now.st_ino == h->seen.st_ino && now.st_size == h->seen.st_size &&
-	       time_equal(&now.st_mtim, &h->seen.st_mtim) &&
-	       time_equal(&now.st_ctim, &h->seen.st_ctim);
+	return h->path && stat(h->path, &now) == 0 && hosts_is_file(h, &now);
 }
 
 /* The number of a name's first mention, or 0. */

@@ -40,7 +40,7 @@ static char *read_all(int fd, size_t hint, size_t *len)
 	return NULL;
 }
 
-static char *read_file(int fd, struct stat *seen, size_t *len)
+char *wordfile_read_fd(int fd, struct stat *seen, size_t *len)
 {
 	/* Looked at before it is read: a change that comes between shows as one later. */
 	if (fstat(fd, seen) < 0)
@@ -67,7 +67,7 @@ char *wordfile_read(const char *path, struct stat *seen, size_t *len)
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return NULL;
-	text = read_file(fd, seen, len);
+	text = wordfile_read_fd(fd, seen, len);
 	err = errno;
 	close(fd);
 	errno = err;

@@ -16,6 +16,8 @@
  * Returns NULL with errno set.
  */
 char *wordfile_read(const char *path, struct stat *seen, size_t *len);
+/* The same from a descriptor, which stays the caller's. */
+char *wordfile_read_fd(int fd, struct stat *seen, size_t *len);
 
 /*
  * The next line without its end and comment, from @at on, which moves to the line after it; at

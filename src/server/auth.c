@@ -28,6 +28,7 @@
 
 struct auth {
 	struct loop *loop;
+	struct opener *opener;
 	const char *path;
 	struct users *users;
 	struct verified *verified;
@@ -92,7 +93,7 @@ static int load_first(struct auth *a)
 {
 	struct users_report r;
 	char text[256];
-	int err = users_load(&a->users, a->path, &r);
+	int err = users_load(&a->users, a->opener, a->path, &r);
 
 	if (err == -EBADMSG) {
 		say_malformed(text, sizeof(text), &r);
@@ -113,7 +114,7 @@ void auth_reload(struct auth *a)
 	struct users_report r;
 	struct users *fresh;
 	char text[256];
-	int err = users_load(&fresh, a->path, &r);
+	int err = users_load(&fresh, a->opener, a->path, &r);
 
 	if (err == -EBADMSG) {
 		say_malformed(text, sizeof(text), &r);
@@ -310,7 +311,7 @@ static unsigned thread_count(void)
 	return cpus < THREADS_MIN ? THREADS_MIN : cpus > THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
 }
 
-int auth_new(struct auth **out, struct loop *loop, const char *path)
+int auth_new(struct auth **out, struct loop *loop, struct opener *opener, const char *path)
 {
 	struct auth *a = calloc(1, sizeof(*a));
 	struct pool_params params = {
@@ -326,6 +327,7 @@ int auth_new(struct auth **out, struct loop *loop, const char *path)
 	*out = NULL;
 	if (a) {
 		a->loop = loop;
+		a->opener = opener;
 		a->path = path;
 		a->verified = verified_new(loop);
 		a->penalties = penalty_new(loop);

@@ -10,6 +10,7 @@
 #include "verified.h"
 
 struct auth;
+struct opener;
 struct login;
 
 enum auth_verdict {
@@ -19,8 +20,11 @@ enum auth_verdict {
 	AUTH_NO_MEANS, /* it can't be judged now: memory, threads, or too many are waiting */
 };
 
-/* 0, or a status to exit with, the complaint written. @path is borrowed. */
-int auth_new(struct auth **out, struct loop *loop, const char *path);
+/*
+ * 0, or a status to exit with, the complaint written. @path and @opener are borrowed; see
+ * opener_open() for the latter.
+ */
+int auth_new(struct auth **out, struct loop *loop, struct opener *opener, const char *path);
 /* All logins must have ended or been cancelled. NULL is fine. */
 void auth_free(struct auth *a);
 

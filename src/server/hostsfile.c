@@ -1,21 +1,29 @@
 #include "hostsfile.h"
 
 #include "events.h"
+#include "opener.h"
 
 #include <config/hosts.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIND_MAX 64
 
 int hostsfile_read(struct hostsfile *f)
 {
 	unsigned bad_line = 0;
-	struct hosts *fresh = hosts_load(f->path, &bad_line);
+	struct hosts *fresh;
 	struct event e;
+	int err, fd = opener_open(f->opener, f->path);
 
+	if (fd < 0)
+		return fd;
+	fresh = hosts_load_fd(fd, &bad_line);
+	err = fresh ? 0 : errno ? -errno : -EIO;
+	close(fd);
 	if (!fresh)
-		return errno ? -errno : -EIO;
+		return err;
 	hosts_free(f->hosts);
 	f->hosts = fresh;
 	f->complained = false;
@@ -52,10 +60,18 @@ void hostsfile_reload(struct hostsfile *f)
 	event_end(&e);
 }
 
+static bool is_current(const struct hostsfile *f)
+{
+	struct stat now;
+
+	return f->hosts && opener_stat(f->opener, f->path, &now) == 0 &&
+	       hosts_is_file(f->hosts, &now);
+}
+
 /* The contents as they are now; NULL where there are none. */
 static const struct hosts *current(struct hostsfile *f)
 {
-	if (f->path && (!f->hosts || !hosts_is_current(f->hosts)))
+	if (f->path && !is_current(f))
 		hostsfile_reload(f);
 	return f->hosts;
 }

@@ -8,11 +8,13 @@
 #include <stddef.h>
 
 struct hosts;
+struct opener;
 
 struct hostsfile {
-	const char *path;    /* borrowed; NULL: none is wanted */
-	struct hosts *hosts; /* as it was read last; NULL: never */
-	bool complained;     /* that it can't be read */
+	struct opener *opener; /* borrowed; see opener_open() */
+	const char *path;      /* borrowed; NULL: none is wanted */
+	struct hosts *hosts;   /* as it was read last; NULL: never */
+	bool complained;       /* that it can't be read */
 };
 
 /* Read it now. 0, or a negative errno with the old contents kept: -EINVAL where it is no file. */

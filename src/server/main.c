@@ -1,8 +1,10 @@
 /* socksifyd: a SOCKS server. Options, signals, exit status. */
 #include "auth.h"
 #include "hash.h"
+#include "opener.h"
 #include "options.h"
 #include "policy.h"
+#include "privileges.h"
 #include "resolver.h"
 #include "worker.h"
 
@@ -119,12 +121,31 @@ static void raise_fd_limit(void)
 	}
 }
 
-static int run(struct worker *w, const struct options *o)
+/* Before any file is read, so that nothing of them is in the helper's memory. */
+static int start_opener(struct opener **out, const struct options *o, bool needed)
+{
+	const char *files[OPTIONS_FILES_MAX];
+	size_t n = options_files(o, files);
+	int err;
+
+	*out = NULL;
+	if (!needed || n == 0)
+		return 0;
+	err = opener_new(out, files, n, true);
+	if (err < 0)
+		fprintf(stderr, "socksifyd: a process that opens files: %s\n", strerror(-err));
+	return err < 0 ? 1 : 0;
+}
+
+static int run(struct worker *w, const struct options *o, struct opener *opener,
+               struct privileges *p)
 {
 	struct signals signals = { .fd = { .fd = -1 } };
 	struct event e;
-	int err, status = worker_start(w, o);
+	int err, status = worker_start(w, o, opener);
 
+	if (status == 0)
+		status = privileges_drop(p);
 	if (status != 0)
 		return status;
 	err = signals_start(&signals, w);
@@ -145,7 +166,9 @@ static int run(struct worker *w, const struct options *o)
 
 int main(int argc, char **argv)
 {
+	struct privileges privileges;
 	struct options options;
+	struct opener *opener = NULL;
 	struct worker *worker;
 	int status;
 
@@ -165,15 +188,19 @@ int main(int argc, char **argv)
 	if (options_allow_is_idle(&options))
 		event_warn("--allow has no effect", "every listener is on loopback");
 	raise_fd_limit();
-	status = 1;
-	worker = calloc(1, sizeof(*worker));
+	status = privileges_plan(&privileges, options.user);
+	if (status == 0)
+		status = start_opener(&opener, &options, privileges.drop);
+	worker = status == 0 ? calloc(1, sizeof(*worker)) : NULL;
 	if (worker) {
-		status = run(worker, &options);
+		status = run(worker, &options, opener, &privileges);
 		worker_stop(worker);
 		free(worker);
-	} else {
+	} else if (status == 0) {
 		fprintf(stderr, "socksifyd: out of memory\n");
+		status = 1;
 	}
+	opener_free(opener);
 	options_fini(&options);
 	return status;
 }

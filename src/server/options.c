@@ -221,6 +221,11 @@ static int parse_one(struct options *o, enum option_id id)
 		return set_seconds(&o->bind_ms, "--bind-timeout", optarg);
 	case OPTION_DRAIN:
 		return set_seconds(&o->drain_ms, "--drain-timeout", optarg);
+	case OPTION_USER:
+		if (!*optarg)
+			return bad("--user", optarg, "the name of a user, a uid, or UID:GID");
+		o->user = optarg;
+		return -1;
 	case OPTION_QUIET:
 		o->log = EVENTS_QUIET;
 		return -1;
@@ -290,6 +295,17 @@ int options_parse(struct options *o, int argc, char **argv)
 	if (o->n_listen == 0 && (status = add_listener(o, "127.0.0.1:1080")) >= 0)
 		return status;
 	return refuse_open(o);
+}
+
+size_t options_files(const struct options *o, const char *out[OPTIONS_FILES_MAX])
+{
+	size_t n = 0;
+
+	if (o->users)
+		out[n++] = o->users;
+	if (o->hosts)
+		out[n++] = o->hosts;
+	return n;
 }
 
 bool options_allow_is_idle(const struct options *o)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #define OPTIONS_LISTEN_MAX 64
+#define OPTIONS_FILES_MAX  8
 #define OPTIONS_BAD        2 /* exit status for a command line that makes no sense */
 
 /* What a client may ask for: --commands. */
@@ -35,6 +36,7 @@ struct options {
 	struct value_ports bind_ports;
 	/* What BND says in place of our own address: IPv4, IPv6; AF_UNSPEC: nothing. */
 	union address public_address[2];
+	const char *user;  /* borrowed from argv, as it was said; NULL: whom privileges.h chooses */
 	int handshake_ms;
 	int connect_ms;
 	int bind_ms;
@@ -47,6 +49,8 @@ struct options {
  * Returns -1 to go on, else the status to exit with.
  */
 int options_parse(struct options *o, int argc, char **argv);
+/* The files that are read again while the server runs. Borrowed; returns how many. */
+size_t options_files(const struct options *o, const char *out[OPTIONS_FILES_MAX]);
 /* Is there an --allow, and no listener that it could apply to. */
 bool options_allow_is_idle(const struct options *o);
 void options_fini(struct options *o);

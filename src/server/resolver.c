@@ -395,6 +395,7 @@ int resolver_new(struct resolver **out, struct loop *loop, const struct resolver
 		.timeout_ms = params->timeout_ms ? params->timeout_ms : QUERY_TIMEOUT_MS,
 		.tries = QUERY_TRIES,
 	};
+	r->given.opener = params->opener;
 	r->given.path = params->hosts;
 	if (params->system) {
 		err = nss_new(&r->nss, loop) < 0 ? -ENOMEM : 0;

@@ -12,6 +12,7 @@
 
 #define RESOLVER_ADDRESSES_MAX 32 /* told in one call */
 
+struct opener;
 struct resolver;
 struct lookup;
 
@@ -21,6 +22,7 @@ struct lookup;
 
 struct resolver_params {
 	const char *hosts;       /* borrowed; the file of --hosts, or NULL */
+	struct opener *opener;   /* borrowed; see opener_open() */
 	const char *nameservers; /* borrowed; "ADDR:PORT,...", or NULL for those of resolv.conf */
 	int timeout_ms;          /* for the first try of a query; 0: the default */
 	bool system;             /* ask libc, and no nameserver */

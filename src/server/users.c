@@ -1,12 +1,12 @@
 #include "users.h"
 
+#include "opener.h"
 #include "table.h"
 
 #include <assert.h>
 #include <crypt.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,13 +267,13 @@ static int read_lines(struct users *u, FILE *f, struct users_report *r)
 	return err;
 }
 
-static int open_file(FILE **out, const char *path, struct users_report *r)
+static int open_file(FILE **out, struct opener *opener, const char *path, struct users_report *r)
 {
 	struct stat st;
-	int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int err, fd = opener_open(opener, path);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = fstat(fd, &st) < 0      ? -errno
 	      : !S_ISREG(st.st_mode)  ? -EINVAL
 	      : st.st_size > FILE_MAX ? -EFBIG
@@ -288,20 +288,25 @@ static int open_file(FILE **out, const char *path, struct users_report *r)
 	return 0;
 }
 
-int users_load(struct users **out, const char *path, struct users_report *report)
+int users_load(struct users **out, struct opener *opener, const char *path,
+               struct users_report *report)
 {
+	char buf[BUFSIZ];
 	struct users *u = NULL;
 	FILE *f;
 	int err;
 
 	*out = NULL;
 	*report = (struct users_report){ 0 };
-	err = open_file(&f, path, report);
+	err = open_file(&f, opener, path, report);
 	if (err < 0)
 		return err;
 	u = calloc(1, sizeof(*u));
+	/* Hashes go through it. */
+	(void)setvbuf(f, buf, _IOFBF, sizeof(buf));
 	err = u ? read_lines(u, f, report) : -ENOMEM;
 	(void)fclose(f);
+	explicit_bzero(buf, sizeof(buf));
 	if (err == 0 && getrandom(&u->seed, sizeof(u->seed), 0) < 0)
 		err = -errno;
 	/* The hash in it is of no password: what is tried with it is never right. */

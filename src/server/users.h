@@ -11,6 +11,7 @@
 #define USERS_NAME_MAX 255 /* octets, as RFC 1929 can say */
 #define USERS_HASH_MAX 384 /* octets with the NUL: crypt(3)'s CRYPT_OUTPUT_SIZE */
 
+struct opener;
 struct users;
 
 /* What there is to say of a file. Lines count from 1; 0: nowhere. */
@@ -24,9 +25,10 @@ struct users_report {
 
 /*
  * Returns 0; -EBADMSG where a line is malformed; -EINVAL where it is no regular file; -EFBIG;
- * -ENOMEM; another negative errno where it can't be read.
+ * -ENOMEM; another negative errno where it can't be read. @opener is as in opener_open().
  */
-int users_load(struct users **out, const char *path, struct users_report *report);
+int users_load(struct users **out, struct opener *opener, const char *path,
+               struct users_report *report);
 void users_free(struct users *u); /* NULL is fine */
 
 size_t users_count(const struct users *u);

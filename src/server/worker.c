@@ -21,6 +21,7 @@ static int open_resolver(struct worker *w)
 {
 	const struct options *o = w->options;
 	const struct resolver_params params = { .hosts = o->hosts,
+		                                .opener = w->opener,
 		                                .nameservers = o->nameservers,
 		                                .system = o->resolver_system };
 	int err = resolver_new(&w->resolver, &w->loop, &params);
@@ -37,12 +38,13 @@ static int open_resolver(struct worker *w)
 	return 1;
 }
 
-int worker_start(struct worker *w, const struct options *options)
+int worker_start(struct worker *w, const struct options *options, struct opener *opener)
 {
 	int err, status = 0;
 
 	memset(w, 0, sizeof(*w));
 	w->options = options;
+	w->opener = opener;
 	w->drain.due = drain_is_over;
 	err = loop_init(&w->loop);
 	if (err < 0) {
@@ -51,7 +53,7 @@ int worker_start(struct worker *w, const struct options *options)
 	}
 	status = policy_new(&w->policy, options);
 	if (status == 0 && options->users)
-		status = auth_new(&w->auth, &w->loop, options->users);
+		status = auth_new(&w->auth, &w->loop, opener, options->users);
 	if (status != 0)
 		return status;
 	if (open_resolver(w) != 0)

@@ -9,6 +9,7 @@
 
 struct auth;
 struct listener;
+struct opener;
 struct policy;
 struct resolver;
 struct session;
@@ -16,8 +17,9 @@ struct session;
 struct worker {
 	struct loop loop;
 	const struct options *options; /* borrowed */
+	struct opener *opener;         /* borrowed; see opener_open() */
 	struct auth *auth;             /* NULL: no users are demanded */
-	struct policy *policy; /* its own count; a reload swaps it */
+	struct policy *policy;         /* its own count; a reload swaps it */
 	struct resolver *resolver;
 	struct listener *listeners;
 	struct session *sessions;
@@ -31,7 +33,7 @@ struct worker {
 };
 
 /* Set up and listen. 0, or a status to exit with, the complaint written. */
-int worker_start(struct worker *w, const struct options *options);
+int worker_start(struct worker *w, const struct options *options, struct opener *opener);
 /* The lines that say "ready". */
 void worker_announce(const struct worker *w);
 void worker_stop(struct worker *w);

@@ -382,6 +382,7 @@ class Names(unittest.TestCase):
               Dns(zone, at=("127.0.0.22", 53)) as new, Dns(zone, at=("127.0.0.23", 53)) as newest,
               tempfile.NamedTemporaryFile("w") as conf, Peer(backlog=1000) as peer):
             old.zone["late.test", "A"] = ["127.0.0.1"]
+            os.chmod(conf.name, 0o644)
             self.point(conf, old)
             server = self.serve_in_a_mount_namespace(conf)
             self.assertEqual(self.ask(server, b"a.test", peer.port), 0)

@@ -95,15 +95,22 @@ class Server:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
             return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1))
 
+    def fd_names(self):
+        try:
+            return os.listdir(f"/proc/{self.process.pid}/fd")
+        except PermissionError:
+            # It is not dumpable: its own user may not look.
+            raise unittest.SkipTest("not root: the server's descriptors can't be seen") from None
+
     def fds(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(self.fd_names())
 
     def sockets(self):
         """Duplicates of the server's own TCP sockets, to look at their options."""
         libc = ctypes.CDLL(None, use_errno=True)
         pidfd = os.pidfd_open(self.process.pid)
         try:
-            for name in os.listdir(f"/proc/{self.process.pid}/fd"):
+            for name in self.fd_names():
                 fd = libc.syscall(SYS_PIDFD_GETFD, pidfd, int(name), 0)
                 if fd < 0:
                     raise unittest.SkipTest(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")

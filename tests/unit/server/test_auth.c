@@ -79,7 +79,7 @@ static void place_init(struct place *p)
 	place_write(p, "bob:" BOB TAIL "\n");
 	place_from(p, "192.0.2.1:1");
 	ck_assert_int_eq(loop_init(&p->loop), 0);
-	ck_assert_int_eq(auth_new(&p->auth, &p->loop, p->path), 0);
+	ck_assert_int_eq(auth_new(&p->auth, &p->loop, NULL, p->path), 0);
 	calls = 0;
 }
 

@@ -125,7 +125,7 @@ START_TEST(a_malformed_line_is_named)
 	struct made m;
 
 	made_init(&m, bad[_i].text, bad[_i].len);
-	ck_assert_int_eq(users_load(&u, m.path, &r), -EBADMSG);
+	ck_assert_int_eq(users_load(&u, NULL, m.path, &r), -EBADMSG);
 	ck_assert_ptr_null(u);
 	ck_assert_uint_eq(r.line, bad[_i].line);
 	ck_assert_msg(strstr(r.what, bad[_i].what) != NULL, "%s", r.what);
@@ -166,7 +166,7 @@ START_TEST(every_name_can_be_written)
 	ck_assert_str_eq(text, names[_i].written);
 	strcat(text, ":" H "\r\n");
 	made_init(&m, text, strlen(text));
-	ck_assert_int_eq(users_load(&u, m.path, &r), 0);
+	ck_assert_int_eq(users_load(&u, NULL, m.path, &r), 0);
 	ck_assert_str_eq(users_hash(u, names[_i].name, names[_i].len), H);
 	ck_assert_uint_eq(r.weak_line, 1);
 	ck_assert(!r.open_to_all);
@@ -186,7 +186,7 @@ START_TEST(the_longest_name_has_255_octets)
 		memset(text, 'n', len);
 		strcpy(text + len, ":" H);
 		made_init(&m, text, strlen(text));
-		ck_assert_int_eq(users_load(&u, m.path, &r), len == 255 ? 0 : -EBADMSG);
+		ck_assert_int_eq(users_load(&u, NULL, m.path, &r), len == 255 ? 0 : -EBADMSG);
 		if (len == 255) {
 			ck_assert_ptr_nonnull(users_hash(u, text, 255));
 			ck_assert_ptr_null(users_hash(u, text, 254));
@@ -203,12 +203,12 @@ START_TEST(what_is_no_file_is_told)
 	struct users *u;
 	struct made m;
 
-	ck_assert_int_eq(users_load(&u, "/nonexistent/users", &r), -ENOENT);
-	ck_assert_int_eq(users_load(&u, "/", &r), -EINVAL);
-	ck_assert_int_eq(users_load(&u, "/dev/zero", &r), -EINVAL);
+	ck_assert_int_eq(users_load(&u, NULL, "/nonexistent/users", &r), -ENOENT);
+	ck_assert_int_eq(users_load(&u, NULL, "/", &r), -EINVAL);
+	ck_assert_int_eq(users_load(&u, NULL, "/dev/zero", &r), -EINVAL);
 	made_init(&m, "", 0);
 	ck_assert_int_eq(fchmod(m.fd, 0604), 0);
-	ck_assert_int_eq(users_load(&u, m.path, &r), 0);
+	ck_assert_int_eq(users_load(&u, NULL, m.path, &r), 0);
 	ck_assert(r.open_to_all);
 	ck_assert_uint_eq(users_count(u), 0);
 	users_free(u);
@@ -227,7 +227,7 @@ START_TEST(a_decoy_is_one_of_the_files_own_hashes)
 	char name[16];
 
 	made_init(&m, text, sizeof(text) - 1);
-	ck_assert_int_eq(users_load(&u, m.path, &r), 0);
+	ck_assert_int_eq(users_load(&u, NULL, m.path, &r), 0);
 	for (int i = 0; i < 1000; i++) {
 		int len = snprintf(name, sizeof(name), "n%d", i);
 		const char *decoy = users_decoy(u, name, (size_t)len);
