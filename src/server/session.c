@@ -188,7 +188,7 @@ static uint32_t client_mask(const struct session *s)
 		/* It is not read any more, and would be readable for good. */
 		return 0;
 	case SESSION_LINGER:
-		return (s->end.discarded < LINGER_OCTETS_MAX ? EPOLLIN : 0) |
+		return (s->end.discarded < LINGER_OCTETS_MAX ? EPOLLIN : EPOLLERR) |
 		       (s->relay.way[RELAY_TARGET].held ? EPOLLOUT : 0);
 	}
 	return 0;
