@@ -38,7 +38,7 @@ int listen_any(struct sockaddr_in *sa);
 void set_nonblock(int fd);
 void watch(int ep, int fd, uint32_t events, uint64_t data);
 
-/* Port 0 is no proxy at all: straight to the target. Blocking; -1 and errno, and why not in @why. */
+/* Port 0 is no proxy at all: straight to the target. Blocking; -1 and errno, the step in @why. */
 int dial(uint16_t proxy, const struct sockaddr_in *target, const char **why);
 /* An association: @relay is where datagrams go to. Returns the control connection. */
 int associate(uint16_t proxy, struct sockaddr_in *relay, const char **why);

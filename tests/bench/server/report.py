@@ -6,15 +6,14 @@ GIB = float(1 << 30)
 
 
 class Figure:
-    """One thing that is measured: runs by server, each a dictionary of what the tool said."""
+    """One thing that is measured: by server a run for each round, a dictionary of what was said, or None."""
 
     def __init__(self, story, title, words):
         self.story, self.title, self.words = story, title, words
         self.runs = {}
 
     def add(self, name, got):
-        if got is not None:
-            self.runs.setdefault(name, []).append(got)
+        self.runs.setdefault(name, []).append(got)
 
     def rate(self, run):
         if self.story == "bulk":
@@ -27,10 +26,12 @@ class Figure:
             return run["cpu_s"] / (run["octets"] / GIB)
         return run["cpu_s"] / run["count"] * 1e6 if run["count"] else None
 
-    def values(self, name, what):
+    def by_round(self, name, what):
         pick = {"rate": self.rate, "cost": self.cost}.get(what, lambda run: run.get(what))
-        found = [pick(run) for run in self.runs.get(name, [])]
-        return [value for value in found if value is not None]
+        return [pick(run) if run else None for run in self.runs.get(name, [])]
+
+    def values(self, name, what):
+        return [value for value in self.by_round(name, what) if value is not None]
 
     def median(self, name, what="rate"):
         values = self.values(name, what)
@@ -116,10 +117,12 @@ class Report:
         return table(rows)
 
     def ratio(self, figure, ours, theirs, what="rate"):
+        """The median of each round's own: its two figures were taken next to each other."""
         if figure is None:
             return None
-        a, b = figure.median(ours, what), figure.median(theirs, what)
-        return a / b if a is not None and b else None
+        pairs = zip(figure.by_round(ours, what), figure.by_round(theirs, what))
+        found = [a / b for a, b in pairs if a is not None and b]
+        return statistics.median(found) if found else None
 
     def goals(self, ours):
         """(what, measured, goal, whether it is met, or None where that can't be told)"""

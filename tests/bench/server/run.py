@@ -14,6 +14,8 @@ usage: run.py --build DIR [options]
   --only A,B                these stories alone: bulk, connects, pingpong, idle, udp, flood
   --rounds N                5; the servers take turns in each, and each round begins with another one
   --seconds S               1; for one figure
+  --calm P                  take a figure again, up to 5 times, where other programs took more than P of a
+                            processor meanwhile; the calmest is kept
   --json FILE               all that was measured, too
   --quick                   one round, the content check above all: a test of socksifyd and of this tool. No
                             time makes it fail.
@@ -27,7 +29,8 @@ time is that of all its processes, from /proc/PID/stat. "busy" is its share of t
 1, for a server of one thread, something else was the limit. "direct" is no server at all: what the tool and
 the kernel do. microsocks and danted are Debian's, where they are installed; microsocks has no UDP.
 
-The figures are worth little on a machine that others use meanwhile; how much was taken by others is told. Exit
+Goals are about ratios: the median of those of each round, whose two figures were taken next to each other. The
+figures are worth little on a machine that others use meanwhile; how much was taken by others is told. Exit
 status 77: no namespaces here. 1: a socksifyd failed, in the content check or later.
 """
 import argparse
@@ -75,6 +78,7 @@ def arguments():
     parser.add_argument("--only")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--calm", type=float)
     parser.add_argument("--json")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
@@ -340,7 +344,21 @@ class Bench:
             self.fault(server, f"datagrams: {why}")
 
     def measured(self, server, story, *words):
-        """What the tool says, and the server's processor time beside it."""
+        """What the tool says, and the server's processor time beside it; None if that can't be had."""
+        best = None
+        for _ in range(1 if self.args.calm is None else 5):
+            got = self.measured_once(server, story, *words)
+            if got is None:
+                break
+            if best is None or got["others"] < best["others"]:
+                best = got
+            if self.args.calm is None or best["others"] <= self.args.calm:
+                break
+        if best is not None:
+            self.others.append(best["others"])
+        return best
+
+    def measured_once(self, server, story, *words):
         self.ready(server)
         all_before = machine_ticks()
         cpu = server.cpu_s() if server.process else 0
@@ -356,7 +374,6 @@ class Bench:
         got["own_busy"] = got["own_cpu_s"] / got["seconds"]
         all_ticks = (machine_ticks() - all_before) / TICK
         got["others"] = max(0.0, (all_ticks - got["cpu_s"] - got["own_cpu_s"]) / took)
-        self.others.append(got["others"])
         return got
 
     def idle(self, server, counts):
