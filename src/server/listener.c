@@ -41,6 +41,8 @@ static void refuse(const union address *from)
 
 static void step_back(struct listener *l, int err)
 {
+	/* Two descriptors for each pipe that waits. */
+	pipe_pool_trim(&l->worker->pipes);
 	(void)loop_want(&l->worker->loop, &l->sock, EPOLLERR);
 	loop_start_timer(&l->worker->loop, &l->pause, PAUSE_MS);
 	if (events_due(&l->complaint_ms, l->worker->loop.now_ms))

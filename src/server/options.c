@@ -130,6 +130,25 @@ static int refuse_open(const struct options *o)
 	return -1;
 }
 
+static int set_idle(struct options *o, const char *text)
+{
+	int v = strcmp(text, "0") == 0 ? 0 : parse_seconds(text);
+
+	if (v < 0)
+		return bad("--idle-timeout", text,
+		           "seconds, from 0.001 to 86400, or 0 for no limit, such as 3600");
+	o->idle_ms = v;
+	return -1;
+}
+
+static int set_relay(struct options *o, const char *text)
+{
+	o->relay_copies = strcmp(text, "copy") == 0;
+	if (o->relay_copies || strcmp(text, "auto") == 0)
+		return -1;
+	return bad("--relay", text, "auto or copy");
+}
+
 static int set_file(const char **file, const char *option, const char *text)
 {
 	if (!*text)
@@ -226,6 +245,10 @@ static int parse_one(struct options *o, enum option_id id)
 			return bad("--user", optarg, "the name of a user, a uid, or UID:GID");
 		o->user = optarg;
 		return -1;
+	case OPTION_IDLE:
+		return set_idle(o, optarg);
+	case OPTION_RELAY:
+		return set_relay(o, optarg);
 	case OPTION_QUIET:
 		o->log = EVENTS_QUIET;
 		return -1;

@@ -40,7 +40,9 @@ struct options {
 	int handshake_ms;
 	int connect_ms;
 	int bind_ms;
+	int idle_ms; /* 0: tunnels may be idle for ever */
 	int drain_ms;
+	bool relay_copies; /* no splice(2) */
 	enum events_level log;
 };
 

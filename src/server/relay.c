@@ -4,6 +4,11 @@
  * that the sender is slowed by its own kernel. An end that was read becomes a shutdown of the other
  * side once all is out.
  *
+ * A way that fills the buffer twice in a row splices from then on, until it runs dry: through an
+ * empty pipe of the pool, which it keeps only while the receiver leaves octets in it. These are
+ * held like those in memory: nothing is read before they are gone, so that the order is never
+ * in doubt, and a way holds one or the other.
+ *
  * A reset kills the way towards the dead side at once. The way from it goes on: octets that arrived
  * before the reset are still in the kernel. When they have been passed on, RELAY_RESET asks the
  * session to reset the other side too.
@@ -11,12 +16,14 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define ROUNDS_MAX 4 /* reads in a row before other sessions get their turn */
+#define ROUNDS_MAX 4     /* reads in a row before other sessions get their turn */
+#define DRY        16384 /* octets: a splice that brings less is the last */
 
 void relay_init(struct relay *r)
 {
@@ -29,6 +36,9 @@ static void let_go(struct relay_way *w)
 	w->held = NULL;
 	w->held_pos = 0;
 	w->held_len = 0;
+	if (w->pipe)
+		pipe_put(w->pipe);
+	w->pipe = NULL;
 }
 
 void relay_fini(struct relay *r)
@@ -68,7 +78,25 @@ static void side_died(struct relay *r, enum relay_side side)
 	towards->st = RELAY_WAY_OVER;
 }
 
-/* Octets taken, 0 where the socket is full, -1 where the side is dead. */
+/* No room or no octets now, or a shortage that passes: the event comes back. */
+static bool is_for_later(int err)
+{
+	return err == EAGAIN || err == ENOBUFS || err == ENOMEM;
+}
+
+/* What a write to that side said: octets taken, 0 where the socket is full, -1 where it is dead. */
+static ssize_t given(struct relay *r, enum relay_side to, ssize_t n)
+{
+	if (n >= 0) {
+		r->way[other(to)].octets += (uint64_t)n;
+		return n;
+	}
+	if (is_for_later(errno))
+		return 0;
+	side_died(r, to);
+	return -1;
+}
+
 static ssize_t give(struct relay *r, enum relay_side to, int fd, const uint8_t *buf, size_t len)
 {
 	ssize_t n;
@@ -76,19 +104,23 @@ static ssize_t give(struct relay *r, enum relay_side to, int fd, const uint8_t *
 	do {
 		n = send(fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
-	if (n >= 0) {
-		r->way[other(to)].octets += (uint64_t)n;
-		return n;
-	}
-	/* ENOBUFS and ENOMEM pass; EPOLLOUT comes back while there is room. */
-	if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
-		return 0;
-	side_died(r, to);
-	return -1;
+	return given(r, to, n);
 }
 
-/* Write what a way holds and, when that was the last of it, its end. */
-static void flush_way(struct relay *r, const int fd[2], enum relay_side from)
+/* The same, from the pipe of the way to that side. SPLICE_F_MORE would hold small ones up. */
+static ssize_t give_piped(struct relay *r, enum relay_side to, int fd)
+{
+	const struct pipe *p = r->way[other(to)].pipe;
+	ssize_t n;
+
+	do {
+		n = splice(p->out, NULL, fd, NULL, p->len, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	} while (n < 0 && errno == EINTR);
+	return given(r, to, n);
+}
+
+/* Write what a way holds. Is all of it gone. */
+static bool flush_held(struct relay *r, const int fd[2], enum relay_side from)
 {
 	struct relay_way *w = &r->way[from];
 	enum relay_side to = other(from);
@@ -96,14 +128,29 @@ static void flush_way(struct relay *r, const int fd[2], enum relay_side from)
 
 	if (w->held) {
 		n = give(r, to, fd[to], w->held + w->held_pos, w->held_len - w->held_pos);
-		if (n < 0)
-			return;
-		w->held_pos += (uint32_t)n;
-		if (w->held_pos < w->held_len)
-			return;
+		if (n > 0)
+			w->held_pos += (uint32_t)n;
+		if (n < 0 || w->held_pos < w->held_len)
+			return false;
 		let_go(w);
 	}
-	if (w->st != RELAY_WAY_ENDED)
+	if (w->pipe) {
+		n = give_piped(r, to, fd[to]);
+		if (n > 0)
+			w->pipe->len -= (size_t)n;
+		if (n < 0 || w->pipe->len > 0)
+			return false;
+		let_go(w);
+	}
+	return true;
+}
+
+/* Write what a way holds and, when that was the last of it, its end. */
+static void flush_way(struct relay *r, const int fd[2], enum relay_side from)
+{
+	struct relay_way *w = &r->way[from];
+
+	if (!flush_held(r, fd, from) || w->st != RELAY_WAY_ENDED)
 		return;
 	w->st = RELAY_WAY_OVER;
 	/*
@@ -111,39 +158,98 @@ static void flush_way(struct relay *r, const int fd[2], enum relay_side from)
 	 * end.
 	 */
 	if (!r->reset[from])
-		(void)shutdown(fd[to], SHUT_WR);
+		(void)shutdown(fd[other(from)], SHUT_WR);
 }
 
-/* Read from a side and write to the other. Returns 0 or -ENOMEM. */
-static int pump(struct relay *r, const int fd[2], enum relay_side from, uint8_t *scratch,
-                size_t scratch_len)
+/* The steps of pump(). */
+enum step { STEP_MORE, STEP_ENOUGH, STEP_NO_MEMORY };
+
+/* A read from that side brought nothing: it waits, or has come to its end. */
+static enum step read_nothing(struct relay *r, const int fd[2], enum relay_side from, ssize_t n)
+{
+	if (n < 0 && is_for_later(errno))
+		return STEP_ENOUGH;
+	if (n < 0)
+		side_died(r, from);
+	r->way[from].st = RELAY_WAY_ENDED;
+	flush_way(r, fd, from);
+	return STEP_ENOUGH;
+}
+
+static enum step copy(struct relay *r, const struct relay_means *m, const int fd[2],
+                      enum relay_side from)
 {
 	struct relay_way *w = &r->way[from];
 	enum relay_side to = other(from);
 	ssize_t n, taken;
 
-	for (int round = 0; round < ROUNDS_MAX && w->st == RELAY_WAY_OPEN && !w->held; round++) {
-		do {
-			n = recv(fd[from], scratch, scratch_len, MSG_DONTWAIT);
-		} while (n < 0 && errno == EINTR);
-		if (n < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS))
-			return 0;
-		if (n <= 0) {
-			if (n < 0)
-				side_died(r, from);
-			w->st = RELAY_WAY_ENDED;
-			flush_way(r, fd, from);
-			return 0;
+	do {
+		n = recv(fd[from], m->scratch, m->scratch_len, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return read_nothing(r, fd, from, n);
+	if (w->full != RELAY_NO_SPLICE)
+		w->full = (size_t)n < m->scratch_len ? 0
+		          : w->full < RELAY_FULL_RUN ? w->full + 1
+		                                     : RELAY_FULL_RUN;
+	taken = give(r, to, fd[to], m->scratch, (size_t)n);
+	if (taken < 0)
+		return STEP_ENOUGH;
+	if (taken < n)
+		return relay_hold(r, from, m->scratch + taken, (size_t)(n - taken)) < 0
+		               ? STEP_NO_MEMORY
+		               : STEP_ENOUGH;
+	return (size_t)n < m->scratch_len ? STEP_ENOUGH : STEP_MORE;
+}
+
+static enum step move(struct relay *r, struct pipe *p, const int fd[2], enum relay_side from)
+{
+	struct relay_way *w = &r->way[from];
+	ssize_t n;
+	int err;
+
+	do {
+		n = splice(fd[from], NULL, p->in, NULL, p->size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0) {
+		err = errno;
+		pipe_put(p);
+		/* A filter of system calls, or a kind of socket that can't. */
+		if (n < 0 && (err == EINVAL || err == ENOSYS || err == EPERM || err == EACCES)) {
+			w->full = RELAY_NO_SPLICE;
+			return STEP_MORE;
 		}
-		taken = give(r, to, fd[to], scratch, (size_t)n);
-		if (taken < 0)
-			return 0;
-		if (taken < n)
-			return relay_hold(r, from, scratch + taken, (size_t)(n - taken));
-		if ((size_t)n < scratch_len)
-			return 0;
+		errno = err;
+		/* The pipe was empty, so that EAGAIN is the socket's. */
+		return read_nothing(r, fd, from, n);
 	}
-	return 0;
+	p->len = (size_t)n;
+	w->pipe = p;
+	flush_way(r, fd, from);
+	return w->pipe || (size_t)n < p->size / 2 ? STEP_ENOUGH : STEP_MORE;
+}
+
+/* Read from a side and write to the other. Returns 0 or -ENOMEM. */
+static int pump(struct relay *r, const struct relay_means *m, const int fd[2], enum relay_side from)
+{
+	struct relay_way *w = &r->way[from];
+	uint64_t before = w->octets;
+	enum step step = STEP_MORE;
+	struct pipe *p = NULL;
+
+	for (int i = 0; i < ROUNDS_MAX && step == STEP_MORE && w->st == RELAY_WAY_OPEN; i++) {
+		if (relay_holds(r, from))
+			return 0;
+		p = m->pipes && w->full == RELAY_FULL_RUN ? pipe_get(m->pipes) : NULL;
+		step = p ? move(r, p, fd, from) : copy(r, m, fd, from);
+	}
+	/*
+	 * Dry; or what comes next is an urgent octet, which recv(2) alone steps over, and
+	 * splice(2) would be asked for again and again.
+	 */
+	if (p && w->full == RELAY_FULL_RUN && !relay_holds(r, from) && w->octets - before < DRY)
+		w->full = 0;
+	return step == STEP_NO_MEMORY ? -ENOMEM : 0;
 }
 
 void relay_only_to(struct relay *r, enum relay_side to)
@@ -168,15 +274,18 @@ enum relay_res relay_flush(struct relay *r, const int fd[2])
 	return result(r);
 }
 
-enum relay_res relay_serve(struct relay *r, const int fd[2], enum relay_side side, uint32_t events,
-                           uint8_t *scratch, size_t scratch_len)
+enum relay_res relay_serve(struct relay *r, const struct relay_means *m, const int fd[2],
+                           enum relay_side side, uint32_t events)
 {
 	enum relay_side far = other(side);
-	bool dead = events & (EPOLLERR | EPOLLHUP);
+	bool dead = events & (EPOLLERR | EPOLLHUP), held = relay_holds(r, far);
 
 	if (dead || events & EPOLLOUT)
 		flush_way(r, fd, far);
-	if ((dead || events & EPOLLIN) && pump(r, fd, side, scratch, scratch_len) < 0)
+	/* There is most likely more of what was held up: no event need tell. */
+	if (held && !dead && pump(r, m, fd, far) < 0)
+		return RELAY_NO_MEMORY;
+	if ((dead || events & EPOLLIN) && pump(r, m, fd, side) < 0)
 		return RELAY_NO_MEMORY;
 	if (dead && r->way[side].st != RELAY_WAY_OPEN && r->way[far].st != RELAY_WAY_OVER)
 		side_died(r, side);
@@ -184,7 +293,7 @@ enum relay_res relay_serve(struct relay *r, const int fd[2], enum relay_side sid
 	 * What it sent before it died waits in its kernel behind octets that the other side doesn't
 	 * take yet. Its hang-up stays up meanwhile, and would wake us for nothing.
 	 */
-	if (dead && r->way[side].held)
+	if (dead && relay_holds(r, side))
 		r->hung[side] = true;
 	return result(r);
 }
@@ -194,9 +303,9 @@ uint32_t relay_mask(const struct relay *r, enum relay_side side)
 	const struct relay_way *from = &r->way[side], *towards = &r->way[other(side)];
 	uint32_t mask = 0;
 
-	if (from->st == RELAY_WAY_OPEN && !from->held)
+	if (from->st == RELAY_WAY_OPEN && !relay_holds(r, side))
 		mask |= EPOLLIN;
-	if (towards->held && !r->hung[side])
+	if (relay_holds(r, other(side)) && !r->hung[side])
 		mask |= EPOLLOUT;
 	if (mask == 0 && !r->hung[side] &&
 	    !(from->st != RELAY_WAY_OPEN && towards->st == RELAY_WAY_OVER))

@@ -27,7 +27,7 @@
 #define LINGER_OCTETS_MAX \
 	(4U << 20) /* of input; a client that says more is left to its own kernel */
 
-enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_REQUEST, LIMIT_RESET, LIMIT_LINGER };
+enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_REQUEST, LIMIT_IDLE, LIMIT_RESET, LIMIT_LINGER };
 
 static const struct {
 	const char *name;
@@ -36,7 +36,7 @@ static const struct {
 	[SESSION_HANDSHAKE] = { "handshake", LIMIT_HANDSHAKE },
 	[SESSION_REQUEST] = { "request", LIMIT_REQUEST },
 	[SESSION_SERVED] = { "served", LIMIT_NONE },
-	[SESSION_RELAY] = { "relay", LIMIT_NONE },
+	[SESSION_RELAY] = { "relay", LIMIT_IDLE },
 	[SESSION_RESETTING] = { "resetting", LIMIT_RESET },
 	[SESSION_LINGER] = { "linger", LIMIT_LINGER },
 };
@@ -44,17 +44,19 @@ static const struct {
 static void set_deadline(struct session *s)
 {
 	const struct options *o = s->worker->options;
-	int64_t ms = 0;
+	int64_t ms = 0; /* never */
 
 	switch (state_info[s->st].limit) {
 	case LIMIT_NONE:
-		loop_stop_timer(&s->worker->loop, &s->deadline);
-		return;
+		break;
 	case LIMIT_HANDSHAKE:
 		ms = o->handshake_ms;
 		break;
 	case LIMIT_REQUEST:
 		ms = o->connect_ms;
+		break;
+	case LIMIT_IDLE:
+		ms = o->idle_ms;
 		break;
 	case LIMIT_RESET:
 		ms = s->end.reset.wait_ms;
@@ -63,7 +65,10 @@ static void set_deadline(struct session *s)
 		ms = LINGER_MS;
 		break;
 	}
-	loop_start_timer(&s->worker->loop, &s->deadline, ms);
+	if (ms > 0)
+		loop_start_timer(&s->worker->loop, &s->deadline, ms);
+	else
+		loop_stop_timer(&s->worker->loop, &s->deadline);
 }
 
 static void session_enter(struct session *s, enum session_state st)
@@ -264,8 +269,13 @@ static void go_on(struct session *s, enum relay_res res)
 static void serve(struct session *s, enum relay_side side, uint32_t events)
 {
 	const int fd[2] = { [RELAY_CLIENT] = s->client.fd, [RELAY_TARGET] = s->target.fd };
+	struct worker *w = s->worker;
+	const struct relay_means means = { .scratch = w->scratch,
+		                           .scratch_len = WORKER_SCRATCH,
+		                           .pipes = w->options->relay_copies ? NULL : &w->pipes };
 
-	go_on(s, relay_serve(&s->relay, fd, side, events, s->worker->scratch, WORKER_SCRATCH));
+	s->end.active_ms = w->loop.now_ms;
+	go_on(s, relay_serve(&s->relay, &means, fd, side, events));
 }
 
 /* Send what the machine has to say; what the socket doesn't take becomes the relay's. */
@@ -313,6 +323,7 @@ void session_tunnel(struct session *s)
 
 	stop_service(s);
 	session_enter(s, SESSION_RELAY);
+	s->end.active_ms = s->worker->loop.now_ms;
 	/* With the client dead the relay finds out by itself, and resets the target. */
 	if (say(s) == -ENOMEM) {
 		go_on(s, RELAY_NO_MEMORY);
@@ -427,6 +438,17 @@ static void target_ready(struct watch *w, uint32_t events)
 	}
 }
 
+/* Data moves no timer: what moved meanwhile is seen when the time is over. */
+static void look_if_idle(struct session *s)
+{
+	int64_t left = s->end.active_ms + s->worker->options->idle_ms - s->worker->loop.now_ms;
+
+	if (left > 0)
+		loop_start_timer(&s->worker->loop, &s->deadline, left);
+	else
+		session_abort(s, "idle");
+}
+
 static void deadline_came(struct timer *t)
 {
 	struct session *s = LOOP_OWNER(t, struct session, deadline);
@@ -442,6 +464,7 @@ static void deadline_came(struct timer *t)
 		s->service->due(s);
 		return;
 	case SESSION_RELAY:
+		look_if_idle(s);
 		return;
 	case SESSION_RESETTING:
 		reset_the_other(s);

@@ -56,6 +56,7 @@ struct session {
 	uint8_t version, cmd; /* of the request; 0 before it came */
 	enum session_state st;
 	union {
+		int64_t active_ms;  /* SESSION_RELAY: when something last went through */
 		struct reset reset; /* SESSION_RESETTING */
 		uint32_t discarded; /* SESSION_LINGER: octets */
 	} end;

@@ -86,6 +86,7 @@ void worker_stop(struct worker *w)
 	w->auth = NULL;
 	policy_put(w->policy);
 	w->policy = NULL;
+	pipe_pool_trim(&w->pipes);
 	resolver_free(w->resolver);
 	w->resolver = NULL;
 	loop_fini(&w->loop);

@@ -4,6 +4,7 @@
 
 #include "loop.h"
 #include "options.h"
+#include "pipe.h"
 
 #define WORKER_SCRATCH 65536
 
@@ -25,6 +26,7 @@ struct worker {
 	struct session *sessions;
 	uint64_t n_sessions;
 	uint64_t last_id;
+	struct pipe_pool pipes;
 	int64_t memory_complaint_ms; /* see events_due() */
 	bool draining;
 	struct timer drain;

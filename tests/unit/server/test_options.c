@@ -66,6 +66,9 @@ START_TEST(the_defaults_are_safe)
 	ck_assert_uint_eq(o.bind_ports.high, 0);
 	ck_assert_int_eq(o.public_address[0].sa.sa_family, AF_UNSPEC);
 	ck_assert_int_eq(o.public_address[1].sa.sa_family, AF_UNSPEC);
+	ck_assert_int_eq(o.idle_ms, 0);
+	ck_assert_int_eq(o.drain_ms, 10000);
+	ck_assert(!o.relay_copies);
 	ck_assert_int_eq(o.log, EVENTS_NORMAL);
 	options_fini(&o);
 }
@@ -123,6 +126,10 @@ static const struct {
 	{ { "--connect-timeout", "nan" }, "nan", "--connect-timeout" },
 	{ { "--connect-timeout", "inf" }, "inf", "seconds" },
 	{ { "--connect-timeout", "1e999" }, "1e999", "seconds" },
+	{ { "--idle-timeout", "" }, "", "--idle-timeout" },
+	{ { "--idle-timeout", "never" }, "never", "or 0" },
+	{ { "--idle-timeout", "0.0001" }, "0.0001", "seconds" },
+	{ { "--relay", "splice" }, "splice", "auto or copy" },
 	{ { "--drain-timeout", "10s" }, "10s", "--drain-timeout" },
 	{ { "--drain-timeout", "86400.1" }, "86400.1", "seconds" },
 	{ { "--drain-timeout", "0.0001" }, "0.0001", "seconds" },
@@ -272,6 +279,25 @@ START_TEST(seconds_may_have_a_fraction)
 }
 END_TEST
 
+START_TEST(idle_time_may_be_endless)
+{
+	struct options o;
+
+	ck_assert_int_eq(
+		parse(&o, (const char *const[]){ "--idle-timeout", "0.5", "--relay=copy", NULL }),
+		-1);
+	ck_assert_int_eq(o.idle_ms, 500);
+	ck_assert(o.relay_copies);
+	options_fini(&o);
+	ck_assert_int_eq(parse(&o, (const char *const[]){ "--idle-timeout=5", "--idle-timeout=0",
+	                                                  "--relay", "auto", NULL }),
+	                 -1);
+	ck_assert_int_eq(o.idle_ms, 0);
+	ck_assert(!o.relay_copies);
+	options_fini(&o);
+}
+END_TEST
+
 START_TEST(the_last_word_on_the_log_counts)
 {
 	struct options o;
@@ -388,6 +414,7 @@ UNIT_MAIN("server options", { the_defaults_are_safe, 0 },
           { a_bad_value_is_quoted_and_explained, ROWS(bad) }, { listeners_add_up, 0 },
           { listeners_have_their_limit, 0 }, { who_may_come_is_said_before_a_network_is_served, 0 },
           { nameservers_become_one_list, 0 }, { seconds_may_have_a_fraction, ROWS(seconds) },
-          { the_last_word_on_the_log_counts, 0 }, { help_has_every_option_and_fits_a_terminal, 2 },
+          { idle_time_may_be_endless, 0 }, { the_last_word_on_the_log_counts, 0 },
+          { help_has_every_option_and_fits_a_terminal, 2 },
           { every_option_has_one_name_and_one_letter, 0 }, { hash_may_have_a_name, ROWS(hash) },
           { users_are_enough_for_a_network, 0 }, { version_is_one_line, 2 })

@@ -7,6 +7,8 @@
 
 #include <address.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <relay.h>
@@ -24,6 +26,7 @@
 #define SMALL_SEGMENT  1024
 
 enum kind { PAIRS, TCP };
+enum means { COPY, SPLICE, NO_PIPE, MEANS };
 
 struct tunnel {
 	struct relay r;
@@ -31,6 +34,8 @@ struct tunnel {
 	int far[2]; /* the client and the target */
 	uint8_t scratch[4096];
 	size_t scratch_len;
+	struct pipe_pool pipes;
+	enum means means;
 };
 
 static enum relay_side other(enum relay_side side)
@@ -67,28 +72,37 @@ static void tcp_pair(int *near, int *far, int buffer)
 	close(listener);
 }
 
-static void tunnel_init(struct tunnel *t, enum kind kind, int buffer, size_t scratch_len)
+static void tunnel_init(struct tunnel *t, enum kind kind, enum means means, int buffer,
+                        size_t scratch_len)
 {
 	relay_init(&t->r);
 	t->scratch_len = scratch_len;
+	t->means = means;
+	t->pipes = (struct pipe_pool){ .pass = means == NO_PIPE ? UINT_MAX : 0 };
 	for (int side = 0; side < 2; side++) {
 		int pair[2];
 
 		if (kind == TCP) {
 			tcp_pair(&t->fd[side], &t->far[side], buffer);
-			continue;
+		} else {
+			ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
+			                 0);
+			if (buffer > 0)
+				set(pair[0], SOL_SOCKET, SO_SNDBUF, buffer);
+			t->fd[side] = pair[0];
+			t->far[side] = pair[1];
 		}
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-		if (buffer > 0)
-			set(pair[0], SOL_SOCKET, SO_SNDBUF, buffer);
-		t->fd[side] = pair[0];
-		t->far[side] = pair[1];
+		ck_assert_int_eq(fcntl(t->fd[side], F_SETFL, O_NONBLOCK), 0);
 	}
 }
 
 static void tunnel_fini(struct tunnel *t)
 {
 	relay_fini(&t->r);
+	/* Pipes come back whatever was in them, and one at a time was enough. */
+	ck_assert_uint_eq(t->pipes.n_out, 0);
+	ck_assert_uint_le(t->pipes.n_idle, 2);
+	pipe_pool_trim(&t->pipes);
 	for (int side = 0; side < 2; side++) {
 		close(t->fd[side]);
 		if (t->far[side] >= 0)
@@ -98,7 +112,11 @@ static void tunnel_fini(struct tunnel *t)
 
 static enum relay_res serve(struct tunnel *t, enum relay_side side, uint32_t events)
 {
-	return relay_serve(&t->r, t->fd, side, events, t->scratch, t->scratch_len);
+	const struct relay_means means = { .scratch = t->scratch,
+		                           .scratch_len = t->scratch_len,
+		                           .pipes = t->means == COPY ? NULL : &t->pipes };
+
+	return relay_serve(&t->r, &means, t->fd, side, events);
 }
 
 /* Wait for an event that the relay asks for, and serve it; or for input at @far, -1 for none. */
@@ -235,13 +253,15 @@ static size_t play_receiver(int fd, int from, size_t at, uint64_t *seed, bool *e
 /* Both ways at once, with stops at random, then both ends. */
 START_TEST(every_octet_arrives_in_its_place)
 {
+	const int row = _i / MEANS;
 	size_t sent[2] = { 0 }, got[2] = { 0 };
 	bool shut[2] = { false }, ended[2] = { false };
 	enum relay_res res = RELAY_RUNS;
 	uint64_t seed = unit_seed();
 	struct tunnel t;
 
-	tunnel_init(&t, flows[_i].kind, flows[_i].buffer, flows[_i].scratch);
+	tunnel_init(&t, flows[row].kind, (enum means)(_i % MEANS), flows[row].buffer,
+	            flows[row].scratch);
 	while (!ended[0] || !ended[1]) {
 		struct pollfd p[4];
 
@@ -259,9 +279,9 @@ START_TEST(every_octet_arrives_in_its_place)
 			if (p[s].revents && res == RELAY_RUNS && unit_below(&seed, 4) > 0)
 				res = serve(&t, (enum relay_side)s, (uint32_t)p[s].revents);
 			if (p[2 + s].revents & POLLOUT && !shut[s]) {
-				sent[s] = play_sender(t.far[s], s, sent[s], flows[_i].len[s],
+				sent[s] = play_sender(t.far[s], s, sent[s], flows[row].len[s],
 				                      &seed);
-				shut[s] = sent[s] == flows[_i].len[s];
+				shut[s] = sent[s] == flows[row].len[s];
 			}
 			if (p[2 + s].revents & (POLLIN | POLLHUP) && !ended[s] &&
 			    unit_below(&seed, 4) > 0)
@@ -270,9 +290,9 @@ START_TEST(every_octet_arrives_in_its_place)
 	}
 	ck_assert_int_eq(res, RELAY_DONE);
 	for (int s = 0; s < 2; s++) {
-		ck_assert_uint_eq(got[s], flows[_i].len[1 - s]);
-		ck_assert_uint_eq(t.r.way[s].octets, flows[_i].len[s]);
-		ck_assert_ptr_null(t.r.way[s].held);
+		ck_assert_uint_eq(got[s], flows[row].len[1 - s]);
+		ck_assert_uint_eq(t.r.way[s].octets, flows[row].len[s]);
+		ck_assert(!relay_holds(&t.r, (enum relay_side)s));
 		ck_assert_uint_eq(relay_mask(&t.r, (enum relay_side)s), 0);
 	}
 	tunnel_fini(&t);
@@ -285,7 +305,7 @@ START_TEST(a_half_close_travels_and_the_other_way_lives_on)
 	enum relay_side side = (enum relay_side)(_i % 2), far = other(side);
 	struct tunnel t;
 
-	tunnel_init(&t, (enum kind)(_i / 2), 0, 4096);
+	tunnel_init(&t, (enum kind)(_i / 2), SPLICE, 0, 4096);
 	say(&t, side, "last words", 10);
 	shutdown(t.far[side], SHUT_WR);
 	expect(&t, far, "last words");
@@ -307,25 +327,34 @@ START_TEST(a_half_close_travels_and_the_other_way_lives_on)
 }
 END_TEST
 
-/* Say so much that the relay must hold some of it. */
+/* Say so much that the relay must hold some of it: in a pipe, where it splices. */
 static size_t fill(struct tunnel *t, enum relay_side side)
 {
-	size_t said = 0;
+	size_t said = 0, lump = t->means == SPLICE ? 20480 : 2048;
+	uint8_t buf[20480];
+	ssize_t n;
 
-	while (!t->r.way[side].held) {
-		uint8_t octet = octet_at(side, said++);
-
-		if (said > (1u << 22))
-			ck_abort_msg("4 MiB, and nothing held");
-		if (send(t->far[side], &octet, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
-			ck_assert_int_eq(errno, EAGAIN);
-			said--;
-		} else if (said % 2048 != 0) {
-			continue;
-		}
+	if (t->means == SPLICE)
+		t->r.way[side].full = RELAY_FULL_RUN;
+	while (!relay_holds(&t->r, side)) {
+		for (size_t i = 0; i < lump; i++)
+			buf[i] = octet_at(side, said + i);
+		n = send(t->far[side], buf, lump, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ck_assert(n > 0 || errno == EAGAIN);
+		said += n > 0 ? (size_t)n : 0;
+		if (said > (1u << 24))
+			ck_abort_msg("16 MiB, and nothing held");
 		ck_assert_int_eq(serve(t, side, EPOLLIN), RELAY_RUNS);
 	}
+	ck_assert((t->r.way[side].pipe != NULL) == (t->means == SPLICE));
 	return said;
+}
+
+static size_t held_len(const struct tunnel *t, enum relay_side from)
+{
+	const struct relay_way *w = &t->r.way[from];
+
+	return w->pipe ? w->pipe->len : w->held_len - w->held_pos;
 }
 
 /* The relay runs to its end, and that side reads until it has @len octets. */
@@ -356,7 +385,7 @@ START_TEST(the_end_waits_behind_what_is_held)
 	size_t said;
 	struct tunnel t;
 
-	tunnel_init(&t, (enum kind)(_i / 2), SMALL, 4096);
+	tunnel_init(&t, (enum kind)(_i / 2 % 2), (enum means)(_i / 4), SMALL, 4096);
 	said = fill(&t, side);
 	shutdown(t.far[side], SHUT_WR);
 	shutdown(t.far[far], SHUT_WR);
@@ -385,12 +414,12 @@ static void reset(struct tunnel *t, enum relay_side side)
 /* What came before a reset is not lost to it, and no good end is told. */
 START_TEST(a_reset_sender_has_all_it_said_passed_on)
 {
-	enum relay_side side = (enum relay_side)_i, far = other(side);
+	enum relay_side side = (enum relay_side)(_i % 2), far = other(side);
 	size_t said;
 	struct tunnel t;
 	int there = 0;
 
-	tunnel_init(&t, TCP, SMALL, 4096);
+	tunnel_init(&t, TCP, (enum means)(_i / 2), SMALL, 4096);
 	said = fill(&t, side);
 	for (int i = 0; i < 500; i++, said++) {
 		uint8_t octet = octet_at(side, said);
@@ -398,7 +427,7 @@ START_TEST(a_reset_sender_has_all_it_said_passed_on)
 		say(&t, side, &octet, 1);
 	}
 	/* TCP keeps no promise for what is still under way. */
-	while ((size_t)there + t.r.way[side].octets + t.r.way[side].held_len < said)
+	while ((size_t)there + t.r.way[side].octets + held_len(&t, side) < said)
 		ck_assert_int_eq(ioctl(t.fd[side], FIONREAD, &there), 0);
 	reset(&t, side);
 	ck_assert_int_eq(serve(&t, side, EPOLLERR | EPOLLHUP | EPOLLIN), RELAY_RUNS);
@@ -414,18 +443,18 @@ END_TEST
 
 START_TEST(a_reset_receiver_ends_it_and_frees_what_is_held)
 {
-	enum relay_side side = (enum relay_side)_i, far = other(side);
+	enum relay_side side = (enum relay_side)(_i % 2), far = other(side);
 	enum relay_res res = RELAY_RUNS;
 	struct tunnel t;
 
-	tunnel_init(&t, TCP, SMALL, 4096);
+	tunnel_init(&t, TCP, (enum means)(_i / 2), SMALL, 4096);
 	fill(&t, side);
 	reset(&t, far);
 	while (res == RELAY_RUNS)
 		res = step(&t);
 	ck_assert_int_eq(res, RELAY_RESET);
 	ck_assert(t.r.reset[far] && !t.r.reset[side]);
-	ck_assert_ptr_null(t.r.way[side].held);
+	ck_assert(!relay_holds(&t.r, side));
 	ck_assert(is_quiet(&t, side));
 	tunnel_fini(&t);
 }
@@ -436,7 +465,7 @@ START_TEST(a_reset_of_an_idle_side_is_a_reset)
 	enum relay_side side = (enum relay_side)_i, far = other(side);
 	struct tunnel t;
 
-	tunnel_init(&t, TCP, 0, 4096);
+	tunnel_init(&t, TCP, SPLICE, 0, 4096);
 	reset(&t, side);
 	ck_assert_int_eq(step(&t), RELAY_RESET);
 	ck_assert(t.r.reset[side] && !t.r.reset[far]);
@@ -451,7 +480,7 @@ START_TEST(a_reset_after_a_half_close_is_a_reset)
 	enum relay_side side = (enum relay_side)_i, far = other(side);
 	struct tunnel t;
 
-	tunnel_init(&t, TCP, 0, 4096);
+	tunnel_init(&t, TCP, SPLICE, 0, 4096);
 	shutdown(t.far[side], SHUT_WR);
 	expect_end(&t, far);
 	say(&t, far, "answer", 6);
@@ -472,9 +501,9 @@ START_TEST(early_data_goes_first)
 	enum relay_side side = (enum relay_side)(_i % 2), far = other(side);
 	struct tunnel t;
 
-	tunnel_init(&t, (enum kind)(_i / 2), 0, 4096);
+	tunnel_init(&t, (enum kind)(_i / 2), SPLICE, 0, 4096);
 	ck_assert_int_eq(relay_hold(&t.r, side, "", 0), 0);
-	ck_assert_ptr_null(t.r.way[side].held);
+	ck_assert(!relay_holds(&t.r, side));
 	ck_assert_uint_eq(relay_mask(&t.r, side), EPOLLIN);
 	ck_assert_int_eq(relay_hold(&t.r, side, "early ", 6), 0);
 	ck_assert_int_eq(relay_hold(&t.r, side, "data ", 5), 0);
@@ -483,7 +512,7 @@ START_TEST(early_data_goes_first)
 	ck_assert_uint_eq(relay_mask(&t.r, side), EPOLLOUT);
 	ck_assert_int_eq(relay_flush(&t.r, t.fd), RELAY_RUNS);
 	ck_assert_uint_eq(relay_mask(&t.r, side), EPOLLIN);
-	ck_assert_ptr_null(t.r.way[side].held);
+	ck_assert(!relay_holds(&t.r, side));
 	expect(&t, far, "early data and more");
 	expect(&t, side, "reply ");
 	ck_assert_uint_eq(t.r.way[side].octets, 19);
@@ -497,7 +526,7 @@ START_TEST(early_data_may_be_more_than_fits)
 	uint8_t *early = malloc(len);
 	struct tunnel t;
 
-	tunnel_init(&t, (enum kind)_i, SMALL, 4096);
+	tunnel_init(&t, (enum kind)_i, SPLICE, SMALL, 4096);
 	for (size_t i = 0; i < len; i++)
 		early[i] = octet_at(RELAY_CLIENT, i);
 	ck_assert_int_eq(relay_hold(&t.r, RELAY_CLIENT, early, len), 0);
@@ -518,7 +547,7 @@ START_TEST(who_talks_without_end_is_left_for_a_while)
 	struct tunnel t;
 
 	memset(much, 'x', sizeof(much));
-	tunnel_init(&t, (enum kind)_i, 0, 64);
+	tunnel_init(&t, (enum kind)_i, COPY, 0, 64);
 	say(&t, RELAY_CLIENT, much, sizeof(much));
 	ck_assert_int_eq(step(&t), RELAY_RUNS);
 	ck_assert_uint_gt(t.r.way[RELAY_CLIENT].octets, 0);
@@ -526,6 +555,126 @@ START_TEST(who_talks_without_end_is_left_for_a_while)
 	ck_assert_uint_eq(relay_mask(&t.r, RELAY_CLIENT), EPOLLIN);
 	while (t.r.way[RELAY_CLIENT].octets < sizeof(much))
 		ck_assert_int_eq(step(&t), RELAY_RUNS);
+	tunnel_fini(&t);
+}
+END_TEST
+
+static void say_much(struct tunnel *t, enum relay_side side, size_t at, size_t len)
+{
+	uint8_t *much = malloc(len);
+
+	for (size_t i = 0; i < len; i++)
+		much[i] = octet_at(side, at + i);
+	say(t, side, much, len);
+	free(much);
+}
+
+static void hear(struct tunnel *t, enum relay_side side, size_t at, size_t to)
+{
+	struct pollfd input = { .fd = t->far[side], .events = POLLIN };
+	uint64_t seed = 2;
+	bool ended;
+
+	while (at < to) {
+		if (poll(&input, 1, 0) == 0)
+			ck_assert_int_eq(step_or_input(t, input.fd), RELAY_RUNS);
+		else
+			at = play_receiver(input.fd, other(side), at, &seed, &ended);
+	}
+	ck_assert_uint_eq(at, to);
+}
+
+/* No pipe is made for little, and none is kept while nothing is in it. */
+START_TEST(who_talks_much_is_spliced_until_it_is_dry)
+{
+	enum relay_side side = (enum relay_side)_i, far = other(side);
+	struct relay_way *w;
+	struct tunnel t;
+	size_t at = 0;
+
+	tunnel_init(&t, TCP, SPLICE, 0, 4096);
+	w = &t.r.way[side];
+	for (; at < 20 * 4000; at += 4000) {
+		say_much(&t, side, at, 4000);
+		hear(&t, far, at, at + 4000);
+	}
+	ck_assert_uint_eq(t.pipes.n_idle, 0);
+	ck_assert_uint_eq(w->full, 0);
+	say_much(&t, side, at, 65536);
+	hear(&t, far, at, at + 65536);
+	ck_assert_uint_eq(w->full, RELAY_FULL_RUN);
+	at += 65536;
+	say_much(&t, side, at, 20000);
+	hear(&t, far, at, at + 20000);
+	at += 20000;
+	ck_assert_uint_eq(t.pipes.n_idle, 1);
+	ck_assert_uint_eq(t.pipes.n_out, 0);
+	/* The other way is not concerned. */
+	ck_assert_uint_eq(t.r.way[far].full, 0);
+	say_much(&t, side, at, 10);
+	hear(&t, far, at, at + 10);
+	ck_assert_uint_eq(w->full, 0);
+	ck_assert_uint_eq(w->octets, at + 10);
+	tunnel_fini(&t);
+}
+END_TEST
+
+/* It runs dry while octets are in the pipe. */
+START_TEST(what_waits_in_a_pipe_goes_before_what_is_copied)
+{
+	enum relay_side side = (enum relay_side)_i, far = other(side);
+	size_t said, later;
+	struct tunnel t;
+
+	tunnel_init(&t, TCP, SPLICE, SMALL, 4096);
+	said = fill(&t, side);
+	t.r.way[side].full = 0;
+	for (later = said; later < said + 3000; later += 100) {
+		say_much(&t, side, later, 100);
+		ck_assert_int_eq(serve(&t, side, EPOLLIN), RELAY_RUNS);
+	}
+	ck_assert_ptr_nonnull(t.r.way[side].pipe);
+	hear(&t, far, 0, later);
+	ck_assert(!relay_holds(&t.r, side));
+	tunnel_fini(&t);
+}
+END_TEST
+
+/* What is no pipe stands for a kernel that doesn't want to. */
+START_TEST(where_splice_is_refused_it_is_not_tried_again)
+{
+	enum relay_side side = (enum relay_side)_i, far = other(side);
+	struct pipe *fake = malloc(sizeof(*fake));
+	struct tunnel t;
+
+	tunnel_init(&t, TCP, SPLICE, 0, 4096);
+	*fake = (struct pipe){
+		.in = dup(t.fd[0]), .out = dup(t.fd[0]), .size = PIPE_LEAST, .pool = &t.pipes
+	};
+	t.pipes.idle = fake;
+	t.pipes.n_idle = 1;
+	t.r.way[side].full = RELAY_FULL_RUN;
+	for (size_t at = 0; at < 60000; at += 20000) {
+		say_much(&t, side, at, 20000);
+		hear(&t, far, at, at + 20000);
+		ck_assert_uint_eq(t.r.way[side].full, RELAY_NO_SPLICE);
+	}
+	tunnel_fini(&t);
+}
+END_TEST
+
+/* splice(2) never steps over one: it would be asked again and again. */
+START_TEST(urgent_octets_stop_nothing)
+{
+	enum relay_side side = (enum relay_side)_i, far = other(side);
+	struct tunnel t;
+
+	tunnel_init(&t, TCP, SPLICE, 0, 4096);
+	t.r.way[side].full = RELAY_FULL_RUN;
+	say(&t, side, "before", 6);
+	ck_assert_int_eq((int)send(t.far[side], "!", 1, MSG_OOB), 1);
+	say(&t, side, "behind", 6);
+	expect(&t, far, "beforebehind");
 	tunnel_fini(&t);
 }
 END_TEST
@@ -576,10 +725,14 @@ START_TEST(the_mask_is_what_the_state_says)
 }
 END_TEST
 
-UNIT_MAIN("server relay", { every_octet_arrives_in_its_place, ROWS(flows) },
+UNIT_MAIN("server relay", { every_octet_arrives_in_its_place, MEANS *ROWS(flows) },
           { a_half_close_travels_and_the_other_way_lives_on, 4 },
-          { the_end_waits_behind_what_is_held, 4 }, { a_reset_sender_has_all_it_said_passed_on, 2 },
-          { a_reset_receiver_ends_it_and_frees_what_is_held, 2 },
+          { the_end_waits_behind_what_is_held, 4 * MEANS },
+          { a_reset_sender_has_all_it_said_passed_on, 2 * MEANS },
+          { a_reset_receiver_ends_it_and_frees_what_is_held, 2 * MEANS },
+          { who_talks_much_is_spliced_until_it_is_dry, 2 },
+          { what_waits_in_a_pipe_goes_before_what_is_copied, 2 },
+          { where_splice_is_refused_it_is_not_tried_again, 2 }, { urgent_octets_stop_nothing, 2 },
           { a_reset_of_an_idle_side_is_a_reset, 2 }, { a_reset_after_a_half_close_is_a_reset, 2 },
           { early_data_goes_first, 4 }, { early_data_may_be_more_than_fits, 2 },
           { who_talks_without_end_is_left_for_a_while, 2 },
