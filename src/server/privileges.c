@@ -225,7 +225,7 @@ static bool is_gone(const struct privileges *p)
 {
 	uid_t r, e, s;
 	gid_t rg, eg, sg;
-	uint64_t caps;
+	uint64_t caps = 0;
 
 	if (get_capabilities(&caps) < 0 || caps != 0)
 		return false;
@@ -296,7 +296,7 @@ int privileges_drop(struct privileges *p)
 
 int privileges_keep_reading(void)
 {
-	uint64_t have;
+	uint64_t have = 0;
 	int err = get_capabilities(&have);
 
 	if (err < 0)
