@@ -183,25 +183,32 @@ static int set_commands(struct options *o, const char *text)
 	return -1;
 }
 
-static int set_ident(struct options *o, const char *text)
-{
-	static const char *const words[] = {
-		[OPTIONS_IDENT_OFF] = "off",
-		[OPTIONS_IDENT_ASK] = "ask",
-		[OPTIONS_IDENT_REQUIRE] = "require",
-	};
-	unsigned which;
-
-	if (value_word(text, words, sizeof(words) / sizeof(words[0]), &which) < 0)
-		return bad("--ident", text, "off, ask or require");
-	o->ident = (enum options_ident)which;
-	return -1;
-}
-
 static int set_ports(struct value_ports *ports, const char *option, const char *text)
 {
 	if (value_ports(text, ports) < 0)
 		return bad(option, text, "LOW-HIGH, such as 40000-40999, or one port");
+	return -1;
+}
+
+static int set_udp_peers(struct options *o, const char *text)
+{
+	static const char *const words[] = { "any", "asked" };
+	unsigned which;
+
+	if (value_word(text, words, 2, &which) < 0)
+		return bad("--udp-peers", text, "any or asked");
+	o->udp_asked = which == 1;
+	return -1;
+}
+
+static int set_udp_fragments(struct options *o, const char *text)
+{
+	static const char *const words[] = { "reassemble", "drop" };
+	unsigned which;
+
+	if (value_word(text, words, 2, &which) < 0)
+		return bad("--udp-fragments", text, "reassemble or drop");
+	o->udp_no_fragments = which == 1;
 	return -1;
 }
 
@@ -241,20 +248,22 @@ static int parse_one(struct options *o, enum option_id id)
 		return set_resolver(o, optarg);
 	case OPTION_NAMESERVER:
 		return add_nameserver(o, optarg);
-	case OPTION_IDENT:
-		return set_ident(o, optarg);
 	case OPTION_COMMANDS:
 		return set_commands(o, optarg);
 	case OPTION_BIND_PORTS:
 		return set_ports(&o->bind_ports, "--bind-ports", optarg);
+	case OPTION_UDP_PORTS:
+		return set_ports(&o->udp_ports, "--udp-ports", optarg);
+	case OPTION_UDP_PEERS:
+		return set_udp_peers(o, optarg);
+	case OPTION_UDP_FRAGMENTS:
+		return set_udp_fragments(o, optarg);
 	case OPTION_PUBLIC:
 		return set_public(o, optarg);
 	case OPTION_HANDSHAKE:
 		return set_seconds(&o->handshake_ms, "--handshake-timeout", optarg);
 	case OPTION_CONNECT:
 		return set_seconds(&o->connect_ms, "--connect-timeout", optarg);
-	case OPTION_IDENT_TIMEOUT:
-		return set_seconds(&o->ident_ms, "--ident-timeout", optarg);
 	case OPTION_BIND:
 		return set_seconds(&o->bind_ms, "--bind-timeout", optarg);
 	case OPTION_DRAIN:
@@ -319,7 +328,6 @@ int options_parse(struct options *o, int argc, char **argv)
 		.handshake_ms = 15000,
 		.connect_ms = 20000,
 		.bind_ms = 120000,
-		.ident_ms = 5000,
 		.drain_ms = 10000,
 		.log = EVENTS_NORMAL,
 	};

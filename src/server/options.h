@@ -22,13 +22,6 @@ enum options_commands {
 	OPTIONS_RESOLVE = 8, /* and RESOLVE_PTR */
 };
 
-/* What identd's word counts, for SOCKS4. */
-enum options_ident {
-	OPTIONS_IDENT_OFF,     /* it isn't asked */
-	OPTIONS_IDENT_ASK,     /* where it answers */
-	OPTIONS_IDENT_REQUIRE, /* and it must */
-};
-
 struct options {
 	union address listen[OPTIONS_LISTEN_MAX];
 	size_t n_listen;
@@ -41,14 +34,15 @@ struct options {
 	char *nameservers; /* "ADDR:PORT,..."; NULL: those of resolv.conf */
 	unsigned commands; /* enum options_commands */
 	struct value_ports bind_ports;
+	struct value_ports udp_ports;
+	bool udp_asked;        /* answers only from those that the client has sent to */
+	bool udp_no_fragments; /* they are dropped */
 	/* What BND says in place of our own address: IPv4, IPv6; AF_UNSPEC: nothing. */
 	union address public_address[2];
 	const char *user; /* borrowed from argv, as it was said; NULL: whom privileges.h chooses */
 	int handshake_ms;
 	int connect_ms;
 	int bind_ms;
-	enum options_ident ident;
-	int ident_ms;
 	int idle_ms; /* 0: tunnels may be idle for ever */
 	int drain_ms;
 	bool relay_copies; /* no splice(2) */

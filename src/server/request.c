@@ -77,15 +77,7 @@ void request_start(struct session *s)
 		refuse_command(s, "the command is not in --commands");
 		return;
 	}
-	if (four && s->worker->options->ident != OPTIONS_IDENT_OFF)
-		request_ident(s);
-	else
-		request_carry_out(s);
-}
-
-void request_carry_out(struct session *s)
-{
-	switch (s->cmd) {
+	switch (rq->cmd) {
 	case SOCKS5_CONNECT:
 		request_connect(s);
 		return;
@@ -98,6 +90,9 @@ void request_carry_out(struct session *s)
 	case SOCKS5_RESOLVE_PTR:
 		request_resolve_ptr(s);
 		return;
+	case SOCKS5_UDP_ASSOCIATE:
+		request_udp(s);
+		return;
 	default:
 		refuse_command(s, "the command is not supported");
 		return;
@@ -106,9 +101,7 @@ void request_carry_out(struct session *s)
 
 void request_give_up(struct session *s)
 {
-	if (s->hs->ident)
-		request_ident_give_up(s);
-	else if (s->cmd == SOCKS5_CONNECT)
+	if (s->cmd == SOCKS5_CONNECT)
 		request_connect_give_up(s);
 	else if (s->cmd == SOCKS5_RESOLVE)
 		request_resolve_give_up(s);

@@ -9,8 +9,10 @@
 #define WORKER_SCRATCH 65536
 
 struct auth;
+struct inbox;
 struct listener;
 struct opener;
+struct outbox;
 struct policy;
 struct resolver;
 struct session;
@@ -27,6 +29,10 @@ struct worker {
 	uint64_t n_sessions;
 	uint64_t last_id;
 	struct pipe_pool pipes;
+	/* Of datagrams on their way; NULL while there are no associations. */
+	struct inbox *inbox;
+	struct outbox *outbox;
+	unsigned associations;
 	int64_t memory_complaint_ms; /* see events_due() */
 	bool draining;
 	struct timer drain;

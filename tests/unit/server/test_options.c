@@ -60,12 +60,13 @@ START_TEST(the_defaults_are_safe)
 	ck_assert_int_eq(o.handshake_ms, 15000);
 	ck_assert_int_eq(o.connect_ms, 20000);
 	ck_assert_int_eq(o.bind_ms, 120000);
-	ck_assert_int_eq(o.ident, OPTIONS_IDENT_OFF);
-	ck_assert_int_eq(o.ident_ms, 5000);
 	ck_assert_int_eq(o.drain_ms, 10000);
 	ck_assert_uint_eq(o.commands,
 	                  OPTIONS_CONNECT | OPTIONS_BIND | OPTIONS_UDP | OPTIONS_RESOLVE);
 	ck_assert_uint_eq(o.bind_ports.high, 0);
+	ck_assert_uint_eq(o.udp_ports.high, 0);
+	ck_assert(!o.udp_asked);
+	ck_assert(!o.udp_no_fragments);
 	ck_assert_int_eq(o.public_address[0].sa.sa_family, AF_UNSPEC);
 	ck_assert_int_eq(o.public_address[1].sa.sa_family, AF_UNSPEC);
 	ck_assert_int_eq(o.idle_ms, 0);
@@ -107,11 +108,13 @@ static const struct {
 	{ { "--hash=a", "b" }, "b", "no such argument" },
 	{ { "--resolver", "system", "--nameserver", "::1" }, "[::1]:53", "no --resolver system" },
 	{ { "--nameserver", "::1", "--resolver", "system" }, "[::1]:53", "no --resolver system" },
-	{ { "--ident", "yes" }, "yes", "off, ask or require" },
-	{ { "--ident-timeout", "0" }, "0", "--ident-timeout" },
 	{ { "--commands", "" }, "", "connect, bind, udp" },
 	{ { "--commands", "connect," }, "connect,", "connect, bind, udp" },
 	{ { "--commands", "udp associate" }, "udp associate", "connect, bind, udp" },
+	{ { "--udp-ports", "x" }, "x", "LOW-HIGH" },
+	{ { "--udp-peers", "all" }, "all", "any or asked" },
+	{ { "--udp-peers", "any,asked" }, "any,asked", "any or asked" },
+	{ { "--udp-fragments", "" }, "", "reassemble or drop" },
 	{ { "--bind-ports", "0" }, "0", "LOW-HIGH" },
 	{ { "--bind-ports", "10-9" }, "10-9", "LOW-HIGH" },
 	{ { "--bind-ports", "1-65536" }, "1-65536", "LOW-HIGH" },
