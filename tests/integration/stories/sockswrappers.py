@@ -1,10 +1,11 @@
-"""Wrappers of others, which bring programs under a library of theirs, through our server: TCP, BIND."""
+"""Wrappers of others, which bring programs under a library of theirs, through our server: TCP, datagrams, BIND."""
 
 import os
 
 from daemons import BIG
 from harness import Failed, Skipped, story
 from servers import PASSWORD, USER
+from targets import MIRROR_PORT
 import world
 
 ASKED = "you asked {} for /x\n"
@@ -68,6 +69,13 @@ def dante_socks4_by_address(cell):
 def dante_with_credentials(cell):
     env = {"SOCKS_USERNAME": USER, "SOCKS_PASSWORD": PASSWORD}
     dante(cell, [*CURL, "http://web.test/x"], env=env, out=ASKED.format("web.test"))
+
+
+@ours(needs=["socat"], datagrams=True)
+def dante_datagrams_by_address(cell):
+    said = dante(cell, ["socat", "-t", "3", "-", f"UDP4:{world.WEB4}:{MIRROR_PORT}"], stdin=b"datagram").out
+    if not said.endswith(b" margatad"):
+        raise Failed(f"{said!r}")
 
 
 @ours(needs=["curl", "vsftpd"])
