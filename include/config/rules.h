@@ -51,6 +51,15 @@ struct rules {
  */
 int rules_parse(const char *text, struct rules *out, struct complaint *why);
 
+/* Is it an item for names, without its port: a name or a ".suffix", as described above. */
+bool rules_is_name(const char *name, size_t len);
+
+/*
+ * prefix_parse(), but with brackets around the address or around all of the range: "[fd00::]/8",
+ * "[fd00::/8]".
+ */
+int rules_read_range(struct prefix *out, const char *at, size_t len);
+
 /* The first rule that matches a name or an address with its port, or NULL. */
 const struct rule *rules_find(const struct rules *r, const struct endpoint *ep);
 

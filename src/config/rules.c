@@ -93,15 +93,24 @@ static bool is_name(const char *name, size_t len)
 	       !ends_in_number(name, len);
 }
 
+bool rules_is_name(const char *name, size_t len)
+{
+	bool suffix = len > 0 && name[0] == '.';
+
+	if (len > 1 && name[len - 1] == '.')
+		len--;
+	return len <= ENDPOINT_NAME_MAX && is_name(name + suffix, len - suffix) &&
+	       prefix_parse(&(struct prefix){ 0 }, name, len) < 0;
+}
+
 static int add_name(struct rules *out, struct rule *rule, const char *name, size_t len)
 {
 	bool suffix = name[0] == '.';
 
+	if (!rules_is_name(name, len))
+		return -EINVAL;
 	if (len > 1 && name[len - 1] == '.')
 		len--;
-	if (len > ENDPOINT_NAME_MAX || !is_name(name + suffix, len - suffix) ||
-	    prefix_parse(&(struct prefix){ 0 }, name, len) == 0)
-		return -EINVAL;
 	if (out->text_len + len + 1 > sizeof(out->text))
 		return -ENOSPC;
 	rule->kind = suffix ? RULE_SUFFIX : RULE_NAME;
@@ -113,8 +122,7 @@ static int add_name(struct rules *out, struct rule *rule, const char *name, size
 	return 0;
 }
 
-/* Brackets may stand around the address or around all of the range: "[fd00::]/8", "[fd00::/8]". */
-static int read_range(struct prefix *out, const char *at, size_t len)
+int rules_read_range(struct prefix *out, const char *at, size_t len)
 {
 	if (len > 2 && at[0] == '[' && at[len - 1] == ']' && memchr(at, '/', len)) {
 		at++;
@@ -147,7 +155,7 @@ static int read_item(struct rules *out, const struct item *item, struct complain
 	}
 	if (len == 1 && at[0] == '*')
 		rule.kind = RULE_ALL;
-	else if (read_range(&rule.prefix, at, len) == 0)
+	else if (rules_read_range(&rule.prefix, at, len) == 0)
 		rule.kind = RULE_PREFIX;
 	else
 		err = len > 0 ? add_name(out, &rule, at, len) : -EINVAL;

@@ -237,6 +237,8 @@ static int parse_one(struct options *o, enum option_id id)
 		return add_prefix(&o->allow, "--allow", optarg);
 	case OPTION_ALLOW_TO:
 		return add_prefix(&o->allow_to, "--allow-to", optarg);
+	case OPTION_RULES:
+		return set_file(&o->rules, "--rules", optarg);
 	case OPTION_USERS:
 		return set_file(&o->users, "--users", optarg);
 	case OPTION_HASH:

@@ -27,6 +27,7 @@ struct options {
 	size_t n_listen;
 	struct acl allow, allow_to;
 	const char *users; /* borrowed from argv; NULL: none are demanded */
+	const char *rules; /* borrowed from argv; NULL: none, all is allowed */
 	bool hash;         /* no server: make a hash, for this name or NULL */
 	const char *hash_name;
 	const char *hosts; /* borrowed from argv; NULL: none */

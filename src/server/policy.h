@@ -11,6 +11,7 @@
 
 struct options;
 struct policy;
+struct ruleset;
 
 /* Bits, so that a rule may name several. */
 enum policy_cmd { POLICY_CONNECT = 1, POLICY_BIND = 2, POLICY_UDP = 4, POLICY_RESOLVE = 8 };
@@ -35,9 +36,16 @@ struct policy_who {
 int policy_new(struct policy **out, const struct options *o);
 
 /*
- * The same anew, for SIGHUP. What can't be used is logged, and NULL returned: @old goes on.
+ * Read the file of --rules again, for SIGHUP. NULL where there is none, and where it can't be used,
+ * which is logged: @old goes on. Else another policy, which counts as got once.
  */
 struct policy *policy_renew(const struct policy *old);
+
+/*
+ * Read the file of --rules, and complain to stderr. Returns 0, or a status to exit with. @out: the
+ * caller's, for ruleset_free(); left alone without --rules.
+ */
+int policy_check_rules(struct ruleset **out, const struct options *o);
 
 /* Counted, by any thread; with the last policy_put() it is gone. NULL is fine for that. */
 struct policy *policy_get(struct policy *p);

@@ -96,8 +96,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The name in @text, up to its NUL. Returns its length, or -1 with what is wrong in @r. */
-static int read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users_report *r)
+int users_read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users_report *r)
 {
 	int n = 0, high, low;
 
@@ -206,7 +205,7 @@ static int read_line(struct users *u, char *text, unsigned line, struct users_re
 	if (isspace((unsigned char)text[0]) ||
 	    (hash[-1] == '\0' && hash - 1 > text && isspace((unsigned char)hash[-2])))
 		return -EBADMSG;
-	len = read_name(text, one.name, r);
+	len = users_read_name(text, one.name, r);
 	if (len < 0)
 		return -EBADMSG;
 	one.len = (uint8_t)len;

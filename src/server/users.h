@@ -46,6 +46,12 @@ const char *users_decoy(const struct users *u, const char *name, size_t len);
 /* Is it a hash that crypt(3) can judge, whole; @weak: of a kind that it calls legacy. */
 bool users_hash_is_valid(const char *hash, bool *weak);
 
+/*
+ * The name that the file has as @text, up to its NUL. Returns its length, or -1 with what is wrong
+ * in @r (->what, ->expected).
+ */
+int users_read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users_report *r);
+
 /* A name as the file has it; @out has room for 4 * @len + 1. */
 void users_write_name(char *out, const char *name, size_t len);
 
