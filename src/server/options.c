@@ -358,6 +358,8 @@ size_t options_files(const struct options *o, const char *out[OPTIONS_FILES_MAX]
 		out[n++] = o->users;
 	if (o->hosts)
 		out[n++] = o->hosts;
+	if (o->rules)
+		out[n++] = o->rules;
 	return n;
 }
 

@@ -13,11 +13,13 @@
 struct policy {
 	atomic_uint count;
 	const struct options *options;
+	struct opener *opener;
 	struct guard *guard;   /* the same for all that were renewed */
 	struct ruleset *rules; /* NULL: all is allowed */
 };
 
-static struct policy *make(const struct options *o, struct guard *guard, struct ruleset *rules)
+static struct policy *make(const struct options *o, struct opener *opener, struct guard *guard,
+                           struct ruleset *rules)
 {
 	struct policy *p = calloc(1, sizeof(*p));
 
@@ -25,6 +27,7 @@ static struct policy *make(const struct options *o, struct guard *guard, struct 
 		return NULL;
 	atomic_init(&p->count, 1);
 	p->options = o;
+	p->opener = opener;
 	p->guard = guard_get(guard);
 	p->rules = rules;
 	return p;
@@ -43,10 +46,10 @@ static void tell_error(void *arg, const struct rulesfile_error *e)
 	        rulesfile_explain(e, (char[RULESFILE_TEXT_MAX]){ 0 }, RULESFILE_TEXT_MAX));
 }
 
-int policy_check_rules(struct ruleset **out, const struct options *o)
+int policy_check_rules(struct ruleset **out, const struct options *o, struct opener *opener)
 {
 	struct rulesfile_listener l = { .tell = tell_error, .arg = (void *)(uintptr_t)o };
-	int err = o->rules ? rulesfile_load(out, o->rules, &l) : 0;
+	int err = o->rules ? rulesfile_load(out, opener, o->rules, &l) : 0;
 
 	if (err == 0)
 		return 0;
@@ -58,19 +61,19 @@ int policy_check_rules(struct ruleset **out, const struct options *o)
 	return 1;
 }
 
-int policy_new(struct policy **out, const struct options *o)
+int policy_new(struct policy **out, const struct options *o, struct opener *opener)
 {
 	struct ruleset *rules = NULL;
 	struct guard *guard;
 	int status;
 
 	*out = NULL;
-	status = policy_check_rules(&rules, o);
+	status = policy_check_rules(&rules, o, opener);
 	if (status != 0)
 		return status;
 	guard = guard_new(&o->allow_to);
 	if (guard)
-		*out = make(o, guard, rules);
+		*out = make(o, opener, guard, rules);
 	guard_put(guard);
 	if (*out)
 		return 0;
@@ -109,8 +112,8 @@ struct policy *policy_renew(const struct policy *old)
 	/* The guard's settings are the command line's. */
 	if (!o->rules)
 		return NULL;
-	err = rulesfile_load(&rules, o->rules, &l);
-	fresh = err == 0 ? make(o, old->guard, rules) : NULL;
+	err = rulesfile_load(&rules, old->opener, o->rules, &l);
+	fresh = err == 0 ? make(o, old->opener, old->guard, rules) : NULL;
 	if (err == 0 && !fresh)
 		err = -ENOMEM;
 	if (l.more > 0)

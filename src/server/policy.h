@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+struct opener;
 struct options;
 struct policy;
 struct ruleset;
@@ -31,9 +32,10 @@ struct policy_who {
 
 /*
  * Read the file of --rules, open what the guard asks. The policy counts as got once.
+ * @o and @opener are borrowed, by those that are renewed, too.
  * Returns 0, or a status to exit with, the complaint written to stderr.
  */
-int policy_new(struct policy **out, const struct options *o);
+int policy_new(struct policy **out, const struct options *o, struct opener *opener);
 
 /*
  * Read the file of --rules again, for SIGHUP. NULL where there is none, and where it can't be used,
@@ -45,7 +47,7 @@ struct policy *policy_renew(const struct policy *old);
  * Read the file of --rules, and complain to stderr. Returns 0, or a status to exit with. @out: the
  * caller's, for ruleset_free(); left alone without --rules.
  */
-int policy_check_rules(struct ruleset **out, const struct options *o);
+int policy_check_rules(struct ruleset **out, const struct options *o, struct opener *opener);
 
 /* Counted, by any thread; with the last policy_put() it is gone. NULL is fine for that. */
 struct policy *policy_get(struct policy *p);

@@ -373,14 +373,15 @@ int rulesfile_parse(struct ruleset **out, const char *text, size_t len,
 
 /* The file */
 
-int rulesfile_load(struct ruleset **out, const char *path, struct rulesfile_listener *l)
+int rulesfile_load(struct ruleset **out, struct opener *opener, const char *path,
+                   struct rulesfile_listener *l)
 {
 	char *text = NULL;
 	size_t len = 0;
 	int err;
 
 	*out = NULL;
-	err = wholefile_read(path, FILE_MAX, &text, &len);
+	err = wholefile_read(opener, path, FILE_MAX, &text, &len);
 	if (err == 0)
 		err = rulesfile_parse(out, text, len, l);
 	free(text);

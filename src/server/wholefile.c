@@ -1,7 +1,8 @@
 #include "wholefile.h"
 
+#include "opener.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,14 +45,13 @@ static int read_all(int fd, size_t max, char **out, size_t *len)
 	return err;
 }
 
-int wholefile_read(const char *path, size_t max, char **out, size_t *len)
+int wholefile_read(struct opener *opener, const char *path, size_t max, char **out, size_t *len)
 {
-	/* A FIFO must not hold up the server. */
-	int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int err, fd = opener_open(opener, path);
 	struct stat st;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = fstat(fd, &st) < 0 ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
 	if (err == 0)
 		err = read_all(fd, max, out, len);

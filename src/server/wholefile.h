@@ -4,14 +4,17 @@
 
 #include <stddef.h>
 
+struct opener;
+
 /*
  * Read a regular file. No descriptor stays open.
  *
- * @out  the caller's to free
+ * @opener  as for opener_open()
+ * @out     the caller's to free
  *
  * Returns 0; -EINVAL where it is no regular file; -EFBIG where it has over @max octets; another
  * negative errno.
  */
-int wholefile_read(const char *path, size_t max, char **out, size_t *len);
+int wholefile_read(struct opener *opener, const char *path, size_t max, char **out, size_t *len);
 
 #endif

@@ -51,7 +51,7 @@ int worker_start(struct worker *w, const struct options *options, struct opener 
 		fprintf(stderr, "socksifyd: epoll: %s\n", strerror(-err));
 		return 1;
 	}
-	status = policy_new(&w->policy, options);
+	status = policy_new(&w->policy, options, opener);
 	if (status == 0 && options->users)
 		status = auth_new(&w->auth, &w->loop, opener, options->users);
 	if (status != 0)

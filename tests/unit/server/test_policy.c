@@ -103,7 +103,7 @@ START_TEST(guard_and_rules_judge_together)
 	if (rows[_i].rules)
 		write_rules(rows[_i].rules);
 	ck_assert_int_eq(acl_add(&o.allow_to, "127.0.0.5"), 0);
-	ck_assert_int_eq(policy_new(&p, &o), 0);
+	ck_assert_int_eq(policy_new(&p, &o, NULL), 0);
 	v = policy_judge(p, &who, rows[_i].cmd, asked.kind ? &asked : NULL,
 	                 *rows[_i].to ? &to : NULL, &why);
 	ck_assert_msg(v == rows[_i].verdict, "%s: %s to %s (%s): %d, %s",
@@ -133,7 +133,7 @@ START_TEST(one_that_is_renewed_judges_anew_and_leaves_the_old_alone)
 	struct policy *old, *fresh;
 
 	write_rules("allow port 80\n");
-	ck_assert_int_eq(policy_new(&old, &o), 0);
+	ck_assert_int_eq(policy_new(&old, &o, NULL), 0);
 	write_rules("allow port 81\n");
 	fresh = policy_renew(old);
 	ck_assert_ptr_nonnull(fresh);
@@ -153,17 +153,17 @@ START_TEST(what_cant_be_used_makes_no_policy)
 	struct policy *p, *fresh;
 
 	write_rules("allow\n");
-	ck_assert_int_eq(policy_new(&p, &o), 0);
+	ck_assert_int_eq(policy_new(&p, &o, NULL), 0);
 	write_rules("permit\n");
 	ck_assert_ptr_null(policy_renew(p));
-	ck_assert_int_eq(policy_new(&fresh, &o), OPTIONS_BAD);
+	ck_assert_int_eq(policy_new(&fresh, &o, NULL), OPTIONS_BAD);
 	ck_assert_ptr_null(fresh);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_ptr_null(policy_renew(p));
-	ck_assert_int_eq(policy_new(&fresh, &o), 1);
+	ck_assert_int_eq(policy_new(&fresh, &o, NULL), 1);
 	policy_put(p);
 	o.rules = NULL;
-	ck_assert_int_eq(policy_new(&p, &o), 0);
+	ck_assert_int_eq(policy_new(&p, &o, NULL), 0);
 	ck_assert_ptr_null(policy_renew(p));
 	policy_put(p);
 	policy_put(NULL);
@@ -203,7 +203,7 @@ START_TEST(threads_share_one)
 	pthread_t threads[THREADS];
 	struct policy *p;
 
-	ck_assert_int_eq(policy_new(&p, &o), 0);
+	ck_assert_int_eq(policy_new(&p, &o, NULL), 0);
 	for (int i = 0; i < THREADS; i++) {
 		w[i].p = policy_get(p);
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, judge_often, &w[i]), 0);

@@ -149,20 +149,20 @@ START_TEST(files_are_read)
 	struct ruleset *rs;
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(rulesfile_load(&rs, path, &l), 0);
+	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), 0);
 	ck_assert_uint_eq(rs->n_rules, 0);
 	ruleset_free(rs);
 	ck_assert_int_eq(write(fd, "allow\ndeny", 10), 10);
-	ck_assert_int_eq(rulesfile_load(&rs, path, &l), 0);
+	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), 0);
 	ck_assert_uint_eq(rs->n_rules, 2);
 	ruleset_free(rs);
 	close(fd);
 	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(rulesfile_load(&rs, path, &l), -ENOENT);
+	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), -ENOENT);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(rulesfile_load(&rs, path, &l), -EINVAL);
+	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), -EINVAL);
 	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(rulesfile_load(&rs, "/", &l), -EINVAL);
+	ck_assert_int_eq(rulesfile_load(&rs, NULL, "/", &l), -EINVAL);
 	ck_assert_uint_eq(h.n, 0);
 }
 END_TEST
