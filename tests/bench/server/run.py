@@ -21,7 +21,7 @@ usage: run.py --build DIR [options]
                             time makes it fail.
 
 How it works: load.c and its neighbours, built here by cc, are the clients and the targets, in one process of
-one thread, which copies nothing that it receives; each server is a process of its own. All live in a network
+one thread, which in bulk copies nothing; each server is a process of its own. All live in a network
 namespace of their own, with one congestion control for all (cubic where a namespace may have it, else reno),
 and talk over its loopback. First every octet is verified, both ways, and what fails that is told; then
 figures are taken. They are medians of the rounds, with the lowest and the highest in JSON. A server's processor
