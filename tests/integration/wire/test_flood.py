@@ -1,4 +1,4 @@
-"""PROTOCOL items 42, 43, 74 and 86 under floods, with honest clients beside them that must not notice."""
+"""PROTOCOL items 42, 43, 49, 58, 61, 74 and 86 under floods, with honest clients beside them that must not notice."""
 
 import contextlib
 import random
@@ -9,8 +9,8 @@ import unittest
 
 from honest import Honest
 from test_users import GREETING2, UsersFile, hash_line, userpass
-from wire import (GREETING, PATIENCE, SOCKSIFYD, Dns, Server, black_hole, closed_port, recv_all, recv_exact, reset,
-                  socks4, socks5, until)
+from wire import (GREETING, PATIENCE, SOCKSIFYD, Dns, Server, atyp, black_hole, closed_port,
+                  read_reply5, recv_all, recv_exact, reset, socks4, socks5, until)
 
 # Where a client can stop: before a word, and within each message.
 STAGES = (b"", b"\x05", b"\x05\xff" + b"\x02" * 100, GREETING, GREETING + b"\x05\x01\x00",
@@ -88,7 +88,7 @@ class Flood(FloodCase):
             for n, sock in enumerate(crowd):
                 sock.sendall(STAGES[n % len(STAGES)])
             until(lambda: server.fds() >= fds + len(crowd), "all of them are let in")
-            honest.go_on()
+            honest.go_on(8)
             if not is_sanitized():
                 self.assertLess(server.rss_kib() - before, len(crowd) * HALF_OPEN_KIB)
         self.over(fds, crowd)
@@ -125,7 +125,7 @@ class Flood(FloodCase):
                 sock = server.connect()
                 self.assertLess(self.swallowed(sock, said), 32 << 20)
                 reset(sock)
-            honest.go_on()
+            honest.go_on(8)
             if not is_sanitized():
                 self.assertLess(server.rss_kib() - before, 2048)
         self.over(fds)
@@ -141,7 +141,7 @@ class Flood(FloodCase):
             for sock in crowd:
                 sock.shutdown(socket.SHUT_WR)
                 self.assertEqual(recv_all(sock)[:2], b"\x00\x5b")
-            honest.go_on()
+            honest.go_on(8)
         self.over(fds, crowd)
 
     def test_45_connections_that_are_reset(self):
@@ -156,8 +156,42 @@ class Flood(FloodCase):
                 sock = server.connect()
                 sock.sendall(said[n % len(said)])
                 reset(sock)
-            honest.go_on()
+            honest.go_on(8)
         self.over(fds)
+
+    def test_49_listening_for_nobody(self):
+        server = self.serve()
+        fds = server.fds()
+        with Honest(server) as honest:
+            crowd = self.crowd(200)
+            for sock in crowd:
+                sock.sendall(GREETING + socks5("127.0.0.1", 0, cmd=2))
+            for sock in crowd:
+                recv_exact(sock, 2)
+                self.assertEqual(read_reply5(sock)[0], 0)
+            honest.go_on(8)
+        self.over(fds, crowd)
+
+    def test_58_datagrams_to_nobody(self):
+        server = self.serve()
+        fds = server.fds()
+        junk = (b"", b"\0\0\0\5", b"\0" * 2000, b"\0\0\3\1" + b"\x7f\0\0\1" * 3,
+                b"\0\0\0" + atyp("127.0.0.1") + closed_port().to_bytes(2, "big") + b"d" * 1400)
+        with Honest(server) as honest:
+            crowd = self.crowd(50)
+            relays = []
+            for sock in crowd:
+                sock.sendall(GREETING + socks5("0.0.0.0", 0, cmd=3))
+                recv_exact(sock, 2)
+                relays.append(read_reply5(sock)[1:])
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+                flood.bind(("127.0.0.1", 0))
+                for _ in range(10):
+                    for relay in relays:
+                        for datagram in junk:
+                            flood.sendto(datagram, relay)
+                    honest.go_on(1)
+        self.over(fds, crowd)
 
     def test_61_names_that_nobody_answers(self):
         silent = [(f"{n}.silent.test", kind) for n in range(300) for kind in ("A", "AAAA")]
@@ -171,13 +205,13 @@ class Flood(FloodCase):
                 for n, sock in enumerate(crowd):
                     sock.sendall(GREETING + socks5(b"%d.silent.test" % n, 80))
                 until(lambda: len(dns.held) >= len(crowd), "all of them are asked for")
-                honest.go_on()
+                honest.go_on(8)
                 # Others that are told at once that there is no such name.
                 for n in range(300):
                     with server.connect() as sock:
                         sock.sendall(GREETING + socks5(b"%d.none.test" % n, 80))
                         self.assertEqual(recv_exact(sock, 4)[3], 4)
-                honest.go_on()
+                honest.go_on(8)
                 for sock in crowd:
                     reset(sock)
             self.over(fds)
@@ -190,10 +224,10 @@ class Flood(FloodCase):
                 crowd = self.crowd(100)
                 for n, sock in enumerate(crowd):
                     sock.sendall(GREETING2 + userpass("sesame", f"open {n}"))
-                honest.go_on()
+                honest.go_on(8)
                 for sock in crowd:
                     reset(sock)
-                honest.go_on()
+                honest.go_on(8)
             self.over(fds)
 
 
@@ -214,7 +248,7 @@ class Shortage(FloodCase):
             for sock in crowd:
                 sock.close()
             with Honest(server) as honest:
-                honest.go_on()
+                honest.go_on(8)
             self.assertLess(server.cpu_seconds() - before, 1)
         self.over(fds)
 
