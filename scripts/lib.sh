@@ -71,6 +71,7 @@ proxychains4 proxychains4
 connect-proxy connect-proxy
 torsocks torsocks
 tor tor-resolve
+oidentd /usr/sbin/oidentd
 libdsocksd0 /usr/lib/*/libdsocksd.so.0
 aria2 aria2c
 bind9-dnsutils dig

@@ -29,6 +29,7 @@ struct handshake *handshake_new(void)
 	hs->policy = NULL;
 	hs->closed = NULL;
 	hs->ipv6.sa.sa_family = AF_UNSPEC;
+	hs->ident = NULL;
 	hs->login = NULL;
 	hs->demanded = false;
 	hs->judged = false;
@@ -43,6 +44,7 @@ void handshake_free(struct handshake *hs)
 		return;
 	lookup_cancel(hs->lookup);
 	dialer_free(hs->dialer);
+	ident_free(hs->ident);
 	policy_put(hs->policy);
 	auth_cancel(hs->login);
 	/* A password may be in it that nobody has judged. */
@@ -58,6 +60,8 @@ const char *handshake_stage(const struct handshake *hs)
 {
 	if (hs->login)
 		return "login";
+	if (hs->ident)
+		return "ident";
 	if (hs->dialer)
 		return dialer_has_address(hs->dialer) ? "connect" : "resolve";
 	return hs->lookup ? "resolve" : "handshake";

@@ -7,6 +7,7 @@
 
 #include "auth.h"
 #include "dialer.h"
+#include "ident.h"
 #include "resolver.h"
 #include "session.h"
 
@@ -22,6 +23,7 @@ struct handshake {
 	const char *closed;    /* the policy's word about the first address that it closes */
 	/* request_resolve.c's: the address to tell unless an IPv4 one comes; AF_UNSPEC: none */
 	union address ipv6;
+	struct ident *ident;   /* NULL where identd isn't being asked */
 	struct login *login;   /* NULL where no credentials are being judged */
 	bool demanded, judged; /* credentials */
 	/* What came behind the credentials, while they are judged. */

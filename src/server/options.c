@@ -183,6 +183,21 @@ static int set_commands(struct options *o, const char *text)
 	return -1;
 }
 
+static int set_ident(struct options *o, const char *text)
+{
+	static const char *const words[] = {
+		[OPTIONS_IDENT_OFF] = "off",
+		[OPTIONS_IDENT_ASK] = "ask",
+		[OPTIONS_IDENT_REQUIRE] = "require",
+	};
+	unsigned which;
+
+	if (value_word(text, words, sizeof(words) / sizeof(words[0]), &which) < 0)
+		return bad("--ident", text, "off, ask or require");
+	o->ident = (enum options_ident)which;
+	return -1;
+}
+
 static int set_ports(struct value_ports *ports, const char *option, const char *text)
 {
 	if (value_ports(text, ports) < 0)
@@ -250,6 +265,8 @@ static int parse_one(struct options *o, enum option_id id)
 		return set_resolver(o, optarg);
 	case OPTION_NAMESERVER:
 		return add_nameserver(o, optarg);
+	case OPTION_IDENT:
+		return set_ident(o, optarg);
 	case OPTION_COMMANDS:
 		return set_commands(o, optarg);
 	case OPTION_BIND_PORTS:
@@ -266,6 +283,8 @@ static int parse_one(struct options *o, enum option_id id)
 		return set_seconds(&o->handshake_ms, "--handshake-timeout", optarg);
 	case OPTION_CONNECT:
 		return set_seconds(&o->connect_ms, "--connect-timeout", optarg);
+	case OPTION_IDENT_TIMEOUT:
+		return set_seconds(&o->ident_ms, "--ident-timeout", optarg);
 	case OPTION_BIND:
 		return set_seconds(&o->bind_ms, "--bind-timeout", optarg);
 	case OPTION_DRAIN:
@@ -330,6 +349,7 @@ int options_parse(struct options *o, int argc, char **argv)
 		.handshake_ms = 15000,
 		.connect_ms = 20000,
 		.bind_ms = 120000,
+		.ident_ms = 5000,
 		.drain_ms = 10000,
 		.log = EVENTS_NORMAL,
 	};

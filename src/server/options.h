@@ -22,6 +22,13 @@ enum options_commands {
 	OPTIONS_RESOLVE = 8, /* and RESOLVE_PTR */
 };
 
+/* What identd's word counts, for SOCKS4. */
+enum options_ident {
+	OPTIONS_IDENT_OFF,     /* it isn't asked */
+	OPTIONS_IDENT_ASK,     /* where it answers */
+	OPTIONS_IDENT_REQUIRE, /* and it must */
+};
+
 struct options {
 	union address listen[OPTIONS_LISTEN_MAX];
 	size_t n_listen;
@@ -44,6 +51,8 @@ struct options {
 	int handshake_ms;
 	int connect_ms;
 	int bind_ms;
+	enum options_ident ident;
+	int ident_ms;
 	int idle_ms; /* 0: tunnels may be idle for ever */
 	int drain_ms;
 	bool relay_copies; /* no splice(2) */

@@ -77,7 +77,15 @@ void request_start(struct session *s)
 		refuse_command(s, "the command is not in --commands");
 		return;
 	}
-	switch (rq->cmd) {
+	if (four && s->worker->options->ident != OPTIONS_IDENT_OFF)
+		request_ident(s);
+	else
+		request_carry_out(s);
+}
+
+void request_carry_out(struct session *s)
+{
+	switch (s->cmd) {
 	case SOCKS5_CONNECT:
 		request_connect(s);
 		return;
@@ -101,7 +109,9 @@ void request_start(struct session *s)
 
 void request_give_up(struct session *s)
 {
-	if (s->cmd == SOCKS5_CONNECT)
+	if (s->hs->ident)
+		request_ident_give_up(s);
+	else if (s->cmd == SOCKS5_CONNECT)
 		request_connect_give_up(s);
 	else if (s->cmd == SOCKS5_RESOLVE)
 		request_resolve_give_up(s);

@@ -31,6 +31,11 @@ void request_fail_with(struct session *s, const char *stage, int err, const char
 enum policy_verdict request_judge(const struct session *s, const struct policy *p,
                                   enum policy_cmd cmd, const union address *to, const char **why);
 
+/* SOCKS4: first whose it is, then the rest. */
+void request_ident(struct session *s);
+void request_ident_give_up(struct session *s);
+void request_carry_out(struct session *s);
+
 /* By command. */
 void request_connect(struct session *s);
 void request_connect_give_up(struct session *s);

@@ -60,6 +60,8 @@ START_TEST(the_defaults_are_safe)
 	ck_assert_int_eq(o.handshake_ms, 15000);
 	ck_assert_int_eq(o.connect_ms, 20000);
 	ck_assert_int_eq(o.bind_ms, 120000);
+	ck_assert_int_eq(o.ident, OPTIONS_IDENT_OFF);
+	ck_assert_int_eq(o.ident_ms, 5000);
 	ck_assert_int_eq(o.drain_ms, 10000);
 	ck_assert_uint_eq(o.commands,
 	                  OPTIONS_CONNECT | OPTIONS_BIND | OPTIONS_UDP | OPTIONS_RESOLVE);
@@ -108,6 +110,8 @@ static const struct {
 	{ { "--hash=a", "b" }, "b", "no such argument" },
 	{ { "--resolver", "system", "--nameserver", "::1" }, "[::1]:53", "no --resolver system" },
 	{ { "--nameserver", "::1", "--resolver", "system" }, "[::1]:53", "no --resolver system" },
+	{ { "--ident", "yes" }, "yes", "off, ask or require" },
+	{ { "--ident-timeout", "0" }, "0", "--ident-timeout" },
 	{ { "--commands", "" }, "", "connect, bind, udp" },
 	{ { "--commands", "connect," }, "connect,", "connect, bind, udp" },
 	{ { "--commands", "udp associate" }, "udp associate", "connect, bind, udp" },
