@@ -13,6 +13,7 @@ python3 /usr/bin/python3
 uthash-dev /usr/include/uthash.h
 libc-ares-dev /usr/include/ares.h
 libcrypt-dev /usr/include/crypt.h
+libseccomp-dev /usr/include/seccomp.h
 '
 DEMO_NEEDS='
 curl curl

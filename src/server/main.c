@@ -1,11 +1,13 @@
 /* socksifyd: a SOCKS server. Options, signals, exit status. */
 #include "auth.h"
 #include "hash.h"
+#include "landlock.h"
 #include "opener.h"
 #include "options.h"
 #include "policy.h"
 #include "privileges.h"
 #include "resolver.h"
+#include "sandbox.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -122,16 +124,17 @@ static void raise_fd_limit(void)
 }
 
 /* Before any file is read, so that nothing of them is in the helper's memory. */
-static int start_opener(struct opener **out, const struct options *o, bool needed)
+static int start_opener(struct opener **out, const struct options *o, const struct privileges *p)
 {
 	const char *files[OPTIONS_FILES_MAX];
 	size_t n = options_files(o, files);
 	int err;
 
 	*out = NULL;
-	if (!needed || n == 0)
+	/* Landlock closes these files to the server itself. */
+	if (n == 0 || (!p->drop && (o->no_sandbox || landlock_version() < 0)))
 		return 0;
-	err = opener_new(out, files, n, true);
+	err = opener_new(out, files, n, !o->no_sandbox);
 	if (err < 0)
 		fprintf(stderr, "socksifyd: a process that opens files: %s\n", strerror(-err));
 	return err < 0 ? 1 : 0;
@@ -148,6 +151,7 @@ static int run(struct worker *w, const struct options *o, struct opener *opener,
 		status = privileges_drop(p);
 	if (status != 0)
 		return status;
+	sandbox_enter(o);
 	err = signals_start(&signals, w);
 	if (err == 0) {
 		worker_announce(w);
@@ -190,7 +194,7 @@ int main(int argc, char **argv)
 	raise_fd_limit();
 	status = privileges_plan(&privileges, options.user);
 	if (status == 0)
-		status = start_opener(&opener, &options, privileges.drop);
+		status = start_opener(&opener, &options, &privileges);
 	worker = status == 0 ? calloc(1, sizeof(*worker)) : NULL;
 	if (worker) {
 		status = run(worker, &options, opener, &privileges);

@@ -2,9 +2,11 @@
 
 #include "pool.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -199,6 +201,41 @@ void nss_cancel(struct nss *n, struct query *q)
 
 	if (j && pool_take_back(n->pool, &j->job))
 		answer(j, -ECANCELED, "cancelled");
+}
+
+/* The words behind "hosts:", those in brackets left out. */
+static void load_modules_of(char *text)
+{
+	char name[64], *word, *rest = NULL;
+	bool inside = false;
+
+	for (word = strtok_r(text, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest)) {
+		bool bracket = inside || word[0] == '[';
+
+		inside = bracket && !strchr(word, ']');
+		if (bracket || strchr(word, '/'))
+			continue;
+		/* It stays loaded, so that libc finds it; what is not there libc does without. */
+		snprintf(name, sizeof(name), "libnss_%s.so.2", word);
+		(void)dlopen(name, RTLD_NOW | RTLD_NODELETE);
+	}
+}
+
+void nss_prepare(void)
+{
+	FILE *f = fopen("/etc/nsswitch.conf", "re");
+	char *line = NULL, *at;
+	size_t cap = 0;
+
+	while (f && getline(&line, &cap, f) >= 0) {
+		line[strcspn(line, "#")] = '\0';
+		at = line + strspn(line, " \t");
+		if (strncmp(at, "hosts:", 6) == 0)
+			load_modules_of(at + 6);
+	}
+	free(line);
+	if (f)
+		(void)fclose(f);
 }
 
 int nss_new(struct nss **out, struct loop *loop)

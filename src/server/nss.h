@@ -11,6 +11,12 @@
 struct nss;
 
 /* 0 or a negative errno. */
+/*
+ * Load the modules that nsswitch.conf(5) names for hosts, as libc would at the first look-up, when
+ * the sandbox allows that no more.
+ */
+void nss_prepare(void);
+
 int nss_new(struct nss **out, struct loop *loop);
 /* Answers whatever is under way with a failure. NULL is fine. */
 void nss_free(struct nss *n);

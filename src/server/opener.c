@@ -6,6 +6,8 @@
 #include "opener.h"
 
 #include "events.h"
+#include "filter.h"
+#include "landlock.h"
 #include "privileges.h"
 
 #include <errno.h>
@@ -105,8 +107,8 @@ static int keep_one_descriptor(int sock)
 static int become_helper(int *sock, bool confine)
 {
 	sigset_t all;
+	int err;
 
-	(void)confine;
 	/* What comes for the whole group, such as SIGINT from a terminal, is the server's. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -114,7 +116,13 @@ static int become_helper(int *sock, bool confine)
 	*sock = keep_one_descriptor(*sock);
 	if (*sock < 0)
 		return *sock;
-	return privileges_keep_reading();
+	err = privileges_keep_reading();
+	if (err < 0 || !confine)
+		return err;
+	/* Where there is no such thing the server says so. */
+	(void)landlock_enter((const char *const[]){ "/" }, 1);
+	(void)filter_enter_opener(*sock);
+	return 0;
 }
 
 _Noreturn static void serve(const struct opener *o, int sock, bool confine)

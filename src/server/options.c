@@ -298,6 +298,9 @@ static int parse_one(struct options *o, enum option_id id)
 		return set_idle(o, optarg);
 	case OPTION_RELAY:
 		return set_relay(o, optarg);
+	case OPTION_NO_SANDBOX:
+		o->no_sandbox = true;
+		return -1;
 	case OPTION_QUIET:
 		o->log = EVENTS_QUIET;
 		return -1;

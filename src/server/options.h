@@ -48,6 +48,7 @@ struct options {
 	/* What BND says in place of our own address: IPv4, IPv6; AF_UNSPEC: nothing. */
 	union address public_address[2];
 	const char *user; /* borrowed from argv, as it was said; NULL: whom privileges.h chooses */
+	bool no_sandbox;
 	int handshake_ms;
 	int connect_ms;
 	int bind_ms;

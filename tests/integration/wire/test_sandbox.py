@@ -91,6 +91,77 @@ class Everybody(Case):
         with open(f"/proc/{pid}/limits", encoding="ascii") as f:
             self.assertRegex(f.read(), r"Max core file size +0 +0 ")
 
+    def test_the_line_says_what_is_on(self):
+        server = self.serve()
+        said = status_of(server.process.pid)
+        line = server.line(r"^sandbox seccomp=(yes|no) landlock=(\d+|no) user=(\d+)$")
+        self.assertEqual(line.group(1) == "yes", said["Seccomp"] == "2")
+        self.assertEqual(line.group(3), said["Uid"].split()[0])
+        self.assertLess(server.lines.index(line.string),
+                        min(n for n, one in enumerate(server.lines) if one.startswith("listening")))
+        # Where the kernel has it.
+        if os.path.exists("/proc/sys/kernel/seccomp/actions_avail"):
+            self.assertEqual(line.group(1), "yes", server.lines)
+        self.assertEqual(line.group(2) == "no", any("without landlock" in one
+                                                   for one in server.lines))
+
+    def test_no_sandbox(self):
+        server = self.serve("--no-sandbox")
+        server.line(r"^sandbox seccomp=no landlock=no user=\d+$")
+        said = status_of(server.process.pid)
+        self.assertEqual(said["Seccomp"], "0")
+        self.assertEqual(said["NoNewPrivs"], "1")
+        self.assertFalse([one for one in server.lines if "the sandbox" in one])
+        with Peer() as peer, server.connect() as c:
+            self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
+
+    def test_threads_are_held_too(self):
+        path = os.path.join(self.folder(), "users")
+        self.put(path, hash_line("one", b"first"))
+        server = self.serve("--users", path)
+        self.assertTrue(self.log_in(server, "one", "first"))
+        tasks = os.listdir(f"/proc/{server.process.pid}/task")
+        self.assertGreater(len(tasks), 1)
+        wanted = status_of(server.process.pid)["Seccomp"]
+        for task in tasks:
+            with open(f"/proc/{server.process.pid}/task/{task}/status", encoding="ascii") as f:
+                said = f.read()
+            self.assertRegex(said, rf"Seccomp:\t{wanted}\n")
+            self.assertRegex(said, r"NoNewPrivs:\t1\n")
+
+    def test_files_that_were_named_are_read_again(self):
+        # Replaced by a rename, by a link to elsewhere, and in a folder that took the place of another.
+        folder, other = self.folder(), self.folder()
+        path = os.path.join(folder, "in", "hosts")
+        os.mkdir(os.path.join(folder, "in"))
+        self.put(path, "127.0.0.1 one.test\n")
+        server = self.serve("--hosts", path)
+        with Peer() as peer:
+            def ask(name):
+                with server.connect() as c:
+                    return request5(c, name, peer.port)[0]
+
+            self.assertEqual(ask(b"one.test"), 0)
+            self.put(path, "127.0.0.1 two.test\n")
+            self.assertEqual(ask(b"two.test"), 0)
+            self.put(os.path.join(other, "hosts"), "127.0.0.1 three.test\n")
+            os.symlink(os.path.join(other, "hosts"), path + ".new")
+            os.rename(path + ".new", path)
+            self.assertEqual(ask(b"three.test"), 0)
+            os.rename(os.path.dirname(path), os.path.join(folder, "old"))
+            os.mkdir(os.path.dirname(path))
+            self.put(path, "127.0.0.1 four.test\n")
+            self.assertEqual(ask(b"four.test"), 0)
+        self.assertFalse([one for one in server.lines if "hosts" in one and
+                          one.startswith("warning")])
+
+    def test_what_kills_it_ends_its_log_too(self):
+        # As abort() does: the reader of the log is not kept waiting by the helper.
+        server = Server(hosts="127.0.0.1 one.test\n")
+        server.signal(signal.SIGABRT)
+        self.assertEqual(server.process.wait(PATIENCE), -signal.SIGABRT)
+        server.stop()
+
     def test_user_is_roots_to_give(self):
         if os.geteuid() == 0:
             become = ["setpriv", "--reuid", "1000", "--clear-groups"] if IS_ROOT else None
@@ -227,6 +298,7 @@ class Root(Case):
         self.assertIn(int(said["CapEff"], 16), (0, 4))  # CAP_DAC_READ_SEARCH
         self.assertEqual(int(said["CapBnd"], 16), 0)
         self.assertEqual(said["NoNewPrivs"], "1")
+        self.assertEqual(said["Seccomp"], status_of(server.process.pid)["Seccomp"])
         # One socket, and nothing of the log's.
         until(lambda: len(os.listdir(f"/proc/{pid}/fd")) == 1, "the helper has one descriptor")
 
