@@ -61,7 +61,8 @@ from wire import Dns, closed_port  # noqa: E402
 
 # Of deeds.PASSWORD, as crypt(3) makes a cheap one: what is to be soaked is not the hashing.
 HASH = "$5$rounds=1000$soak$il.VdaD.Z.MmKWTtJuPl4/aLHA9YgYtIyYM0WQQIIgC"
-HOSTS = "127.0.0.1 four.test\n::1 six.test\n127.0.0.1 both.test\n::1 both.test\n"
+HOSTS = "127.0.0.1 four.test\n::1 six.test\n127.0.0.1 both.test\n::1 both.test\n127.0.0.1 forbidden.test\n"
+RULES = "deny to forbidden.test\nallow\n"
 
 
 class Door:
@@ -72,7 +73,8 @@ class Door:
         self.log_path = os.path.join(folder, name + ".log")
         self.hosts = os.path.join(folder, name + ".hosts")
         self.users = os.path.join(folder, name + ".users")
-        argv = [path, "--listen", "127.0.0.1:0", "--hosts", self.hosts, "--handshake-timeout", "5",
+        self.rules = os.path.join(folder, name + ".rules")
+        argv = [path, "--listen", "127.0.0.1:0", "--hosts", self.hosts, "--rules", self.rules, "--handshake-timeout", "5",
                 "--connect-timeout", "4", *options]
         if login:
             self.user_lines = [f"{user}:{HASH}\n" for user in (USER.decode(), "other")]
@@ -89,6 +91,8 @@ class Door:
         """Its settings: what clients count on, and something else each time."""
         self.replace(self.hosts, HOSTS + "".join(f"127.0.0.{rng.randrange(1, 255)} n{n}.test\n"
                                                  for n in range(rng.randrange(50))))
+        rules = [f"deny to 198.51.100.{rng.randrange(256)}\n" for _ in range(rng.randrange(20))]
+        self.replace(self.rules, "".join(rules) + RULES)
         if self.login:
             lines = self.user_lines[:1] + rng.sample(self.user_lines[1:], rng.randrange(2))
             self.replace(self.users, "".join(rng.sample(lines, len(lines))))
@@ -97,7 +101,7 @@ class Door:
     def replace(path, text):
         with open(path + ".new", "w", encoding="ascii") as f:
             f.write(text)
-        os.chmod(f.name, 0o644 if path.endswith(".hosts") else 0o600)
+        os.chmod(f.name, 0o600 if path.endswith(".users") else 0o644)
         os.rename(f.name, path)
 
     def reload(self, rng):
@@ -143,7 +147,8 @@ class Soak:
         self.dns = Dns({("dns.test", "A"): ["127.0.0.1"]}, silent=[("silent.test", "A"), ("silent.test", "AAAA")])
         self.closed_port = closed_port()
         options = [*self.dns.options, "--bind-timeout", "2"]
-        self.doors = [Door(path, folder, "open", False, options), Door(path, folder, "users", True, options)]
+        self.doors = [Door(path, folder, "open", False, [*options, "--ident", "ask"]),
+                      Door(path, folder, "users", True, options)]
         self.stopping, self.failures = FORK.Event(), []
 
     # For deeds and mischief
@@ -229,6 +234,11 @@ class Soak:
         tunnels, kinds, faults = read_log(lines)
         for fault in faults:
             self.fail(f"{door.name}: {fault}")
+        warnings = {line for line in lines if line.startswith("warning ")}
+        for line in sorted(warnings)[:5]:
+            print(f"{door.name}: {line}")
+        if not any(line.startswith("reloaded") for line in lines) and door.reloads:
+            self.fail(f"{door.name}: nothing was reloaded")
         print(f"{door.name}: {door.reloads} reloads, RSS {rss} KiB at the end, sessions: "
               + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())))
         return tunnels
