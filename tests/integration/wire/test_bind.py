@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import ipaddress
 import random
+import resource
 import socket
 import threading
 import unittest
@@ -407,6 +408,22 @@ class Ports(unittest.TestCase):
             greet(c)
             c.sendall(socks5("127.0.0.1", peer.port))
             self.assertEqual(read_reply5(c)[0], 7)
+
+    def test_49_no_descriptor_for_the_peer_is_01(self):
+        limit = 64
+        with Server(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+                    ) as server, contextlib.ExitStack() as crowd:
+            with server.connect() as c:
+                greet(c)
+                c.sendall(socks5(ANY4, 0, cmd=BIND))
+                rep, *at = read_reply5(c)
+                self.assertEqual(rep, 0)
+                for _ in range(limit):
+                    crowd.enter_context(server.connect())
+                until(lambda: server.fds() == limit, "it has no descriptor left")
+                with come(*at):
+                    self.assertEqual(read_reply5(c), (1, ANY4, 0))
+                    self.assertEqual(c.recv(1), b"")
 
     def test_no_descriptor_is_left(self):
         with Server("--bind-timeout", "0.3") as server:

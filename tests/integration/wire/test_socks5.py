@@ -144,7 +144,7 @@ class Request(Case):
                     self.assertEqual(read_reply5(c)[0], 0)
 
     def test_38_commands_that_are_not_there_are_07(self):
-        for cmd in [n for n in range(256) if n not in (1, 2, 0xf0, 0xf1)]:
+        for cmd in [n for n in range(256) if n not in (1, 2, 3, 0xf0, 0xf1)]:
             self.refused5(socks5("127.0.0.1", 80, cmd=cmd), 7)
 
     def test_38_unknown_atyp_is_08_without_waiting_for_more(self):
