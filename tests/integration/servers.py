@@ -171,7 +171,8 @@ class Kit:
         ).stdout
         if "--allow-to " not in text:
             return []
-        return ["--allow-to", "203.0.113.0/24", "--allow-to", "2001:db8:113::/64"]
+        targets = ["203.0.113.0/24", "2001:db8:113::/64", world.NAMESERVER]
+        return [word for target in targets for word in ("--allow-to", target)]
 
     def start_users(self, port):
         """socksifyd once more, for those only who have a password."""
