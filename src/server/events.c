@@ -1,11 +1,14 @@
 #include "events.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static enum events_level events_level = EVENTS_NORMAL;
+/* Of the threads one writes at a time: it looks for room first, and would block without. */
+static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t events_lost;
 
 #define SELDOM_MS 60000
@@ -136,7 +139,7 @@ void event_address(struct event *e, const char *key, const union address *a)
 	event_endpoint(e, key, &ep);
 }
 
-void event_end(struct event *e)
+static void write_line(struct event *e)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 
@@ -152,6 +155,13 @@ void event_end(struct event *e)
 		events_lost++;
 	else
 		events_lost = 0;
+}
+
+void event_end(struct event *e)
+{
+	pthread_mutex_lock(&events_lock);
+	write_line(e);
+	pthread_mutex_unlock(&events_lock);
 }
 
 void event_warn(const char *what, const char *reason)

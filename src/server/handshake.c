@@ -46,7 +46,7 @@ void handshake_free(struct handshake *hs)
 	dialer_free(hs->dialer);
 	ident_free(hs->ident);
 	policy_put(hs->policy);
-	auth_cancel(hs->login);
+	door_leave(hs->login);
 	/* A password may be in it that nobody has judged. */
 	if (hs->demanded && !hs->judged)
 		explicit_bzero(&hs->socks, sizeof(hs->socks));
@@ -161,7 +161,7 @@ static void judge(struct session *s, bool malformed, const uint8_t *rest, size_t
 		return;
 	}
 	if (keep(s, &c, rest, malformed ? 0 : len) == 0)
-		v = auth_start(s->worker->auth, &s->from, &c, judged, s, &s->hs->login);
+		v = door_knock(&s->worker->door, &s->from, &c, judged, s, &s->hs->login);
 	if (v == AUTH_PENDING)
 		session_wait(s);
 	else
@@ -172,8 +172,8 @@ static void judge(struct session *s, bool malformed, const uint8_t *rest, size_t
 
 static bool offers_what_we_take(const struct session *s)
 {
-	return server_offers(&s->hs->socks,
-	                     s->worker->auth ? SOCKS5_METHOD_USERPASS : SOCKS5_METHOD_NONE);
+	return server_offers(&s->hs->socks, s->worker->users_demanded ? SOCKS5_METHOD_USERPASS
+	                                                              : SOCKS5_METHOD_NONE);
 }
 
 static enum server_event choose(struct session *s)
@@ -182,7 +182,7 @@ static enum server_event choose(struct session *s)
 
 	if (!offers_what_we_take(s))
 		return server_choose(&hs->socks, SOCKS5_METHOD_UNACCEPTABLE);
-	hs->demanded = s->worker->auth != NULL;
+	hs->demanded = s->worker->users_demanded;
 	return server_choose(&hs->socks,
 	                     hs->demanded ? SOCKS5_METHOD_USERPASS : SOCKS5_METHOD_NONE);
 }
@@ -233,7 +233,7 @@ static void feed(struct session *s, const uint8_t *buf, size_t len)
 void handshake_read(struct session *s)
 {
 	uint8_t *scratch = s->worker->scratch;
-	bool secret = s->worker->auth != NULL;
+	bool secret = s->worker->users_demanded;
 	ssize_t n;
 
 	do {

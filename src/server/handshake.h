@@ -5,7 +5,6 @@
 #ifndef SERVER_HANDSHAKE_H
 #define SERVER_HANDSHAKE_H
 
-#include "auth.h"
 #include "dialer.h"
 #include "ident.h"
 #include "resolver.h"
@@ -24,7 +23,7 @@ struct handshake {
 	/* request_resolve.c's: the address to tell unless an IPv4 one comes; AF_UNSPEC: none */
 	union address ipv6;
 	struct ident *ident;   /* NULL where identd isn't being asked */
-	struct login *login;   /* NULL where no credentials are being judged */
+	struct knock *login;   /* NULL where no credentials are being judged */
 	bool demanded, judged; /* credentials */
 	/* What came behind the credentials, while they are judged. */
 	uint8_t *rest;

@@ -1,5 +1,7 @@
 #include "listener.h"
 
+#include "seats.h"
+#include "server.h"
 #include "session.h"
 #include "tcp.h"
 
@@ -27,7 +29,7 @@ static bool is_allowed(const struct listener *l, const union address *from)
 	return acl_holds(&l->worker->options->allow, &ep);
 }
 
-static void refuse(const union address *from)
+static void refuse(const union address *from, const char *why)
 {
 	struct event e;
 
@@ -35,18 +37,18 @@ static void refuse(const union address *from)
 		return;
 	event_begin(&e, "refused");
 	event_address(&e, "client", from);
-	event_text(&e, "reason", "not in --allow");
+	event_text(&e, "reason", why);
 	event_end(&e);
 }
 
-static void step_back(struct listener *l, int err)
+static void step_back(struct listener *l, const char *why)
 {
 	/* Two descriptors for each pipe that waits. */
 	pipe_pool_trim(&l->worker->pipes);
 	(void)loop_want(&l->worker->loop, &l->sock, EPOLLERR);
 	loop_start_timer(&l->worker->loop, &l->pause, PAUSE_MS);
 	if (events_due(&l->complaint_ms, l->worker->loop.now_ms))
-		event_warn("no room for more clients, they wait", strerror(err));
+		event_warn("no room for more clients, they wait", why);
 }
 
 static void pause_over(struct timer *t)
@@ -56,15 +58,34 @@ static void pause_over(struct timer *t)
 	(void)loop_want(&l->worker->loop, &l->sock, EPOLLIN);
 }
 
+/* The place is taken, or the client is not let in. */
+static void seat(struct listener *l, int fd, const union address *from)
+{
+	struct seat taken;
+	enum seats_res res = seat_take(l->worker->server->seats, from, &taken);
+
+	if (res == SEATS_ROOM) {
+		session_start(l->worker, fd, from, &taken);
+		return;
+	}
+	close(fd);
+	if (res == SEATS_SOURCE_FULL && events_due(&l->source_complaint_ms, l->worker->loop.now_ms))
+		refuse(from, "there are too many clients of this source");
+}
+
 static void listener_ready(struct watch *w, uint32_t events)
 {
 	struct listener *l = LOOP_OWNER(w, struct listener, sock);
 	union address from;
 	socklen_t len;
-	int fd;
+	int fd, err;
 
 	(void)events;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		if (seats_full(l->worker->server->seats) && !worker_make_room(l->worker)) {
+			step_back(l, "there are as many clients as there may be");
+			return;
+		}
 		len = sizeof(from);
 		memset(&from, 0, sizeof(from));
 		fd = accept4(w->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -73,15 +94,18 @@ static void listener_ready(struct watch *w, uint32_t events)
 		if (fd < 0 && tcp_accept_may_go_on(errno))
 			continue;
 		if (fd < 0) {
-			step_back(l, errno);
+			err = errno;
+			if (worker_make_room(l->worker))
+				continue;
+			step_back(l, strerror(err));
 			return;
 		}
 		if (!is_allowed(l, &from)) {
-			refuse(&from);
+			refuse(&from, "not in --allow");
 			close(fd);
 			continue;
 		}
-		session_start(l->worker, fd, &from);
+		seat(l, fd, &from);
 	}
 }
 
@@ -107,8 +131,9 @@ static void set_options(int fd, int family)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
-int listener_open(struct worker *w, const union address *at)
+int listener_open(struct worker *w, const union address *at, bool shared, bool first)
 {
+	static const int on = 1;
 	struct listener *l = calloc(1, sizeof(*l));
 	struct endpoint ep;
 	int err;
@@ -126,8 +151,18 @@ int listener_open(struct worker *w, const union address *at)
 	if (l->sock.fd < 0)
 		return complain(at, "socket", errno);
 	set_options(l->sock.fd, at->sa.sa_family);
+	/*
+	 * With SO_REUSEPORT from the start a second server would silently get half of the clients:
+	 * the first socket is bound without.
+	 */
+	if (shared && !first &&
+	    setsockopt(l->sock.fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+		return complain(at, "SO_REUSEPORT", errno);
 	if (bind(l->sock.fd, &at->sa, address_len(at)) < 0)
 		return complain(at, "bind", errno);
+	if (shared && first &&
+	    setsockopt(l->sock.fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+		return complain(at, "SO_REUSEPORT", errno);
 	if (listen(l->sock.fd, BACKLOG) < 0)
 		return complain(at, "listen", errno);
 	err = loop_want(&w->loop, &l->sock, EPOLLIN);

@@ -1,14 +1,12 @@
 /* socksifyd: a SOCKS server. Options, signals, exit status. */
-#include "auth.h"
+#include "events.h"
 #include "hash.h"
 #include "landlock.h"
 #include "opener.h"
 #include "options.h"
-#include "policy.h"
 #include "privileges.h"
-#include "resolver.h"
 #include "sandbox.h"
-#include "worker.h"
+#include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,30 +21,8 @@
 
 struct signals {
 	struct watch fd;
-	struct worker *worker;
+	struct server *server;
 };
-
-static void reload_policy(struct worker *w)
-{
-	struct policy *fresh = policy_renew(w->policy);
-
-	if (!fresh)
-		return;
-	policy_put(w->policy);
-	w->policy = fresh;
-}
-
-static void reload(struct worker *w)
-{
-	struct event e;
-
-	resolver_reload(w->resolver);
-	if (w->auth)
-		auth_reload(w->auth);
-	reload_policy(w);
-	event_begin(&e, "reloaded");
-	event_end(&e);
-}
 
 static void signals_ready(struct watch *w, uint32_t events)
 {
@@ -56,11 +32,11 @@ static void signals_ready(struct watch *w, uint32_t events)
 	(void)events;
 	while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			reload(s->worker);
-		else if (s->worker->draining)
-			loop_stop(&s->worker->loop);
+			server_reload(s->server);
+		else if (s->server->draining)
+			server_end(s->server);
 		else
-			worker_drain(s->worker);
+			server_drain(s->server);
 	}
 }
 
@@ -87,17 +63,17 @@ static void signals_block(void)
 }
 
 /* 0 or a negative errno. */
-static int signals_start(struct signals *s, struct worker *w)
+static int signals_start(struct signals *s, struct server *sv)
 {
 	sigset_t mask;
 
 	signals_set(&mask);
-	s->worker = w;
+	s->server = sv;
 	s->fd.ready = signals_ready;
 	s->fd.fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (s->fd.fd < 0)
 		return -errno;
-	return loop_want(&w->loop, &s->fd, EPOLLIN);
+	return loop_want(&server_home(sv)->loop, &s->fd, EPOLLIN);
 }
 
 /* A socket must never become descriptor 2, which the log writes to. */
@@ -140,30 +116,30 @@ static int start_opener(struct opener **out, const struct options *o, const stru
 	return err < 0 ? 1 : 0;
 }
 
-static int run(struct worker *w, const struct options *o, struct opener *opener,
+static int run(struct server *sv, const struct options *o, struct opener *opener,
                struct privileges *p)
 {
 	struct signals signals = { .fd = { .fd = -1 } };
 	struct event e;
-	int err, status = worker_start(w, o, opener);
+	int err, status = server_start(sv, o, opener);
 
 	if (status == 0)
 		status = privileges_drop(p);
 	if (status != 0)
 		return status;
 	sandbox_enter(o);
-	err = signals_start(&signals, w);
+	err = signals_start(&signals, sv);
 	if (err == 0) {
-		worker_announce(w);
-		err = loop_run(&w->loop);
+		server_announce(sv);
+		err = server_run(sv);
 	}
-	loop_close(&w->loop, &signals.fd);
+	loop_close(&server_home(sv)->loop, &signals.fd);
 	if (err < 0) {
 		event_warn("the event loop failed", strerror(-err));
 		return 1;
 	}
 	event_begin(&e, "stopped");
-	event_number(&e, "sessions", w->n_sessions);
+	event_number(&e, "sessions", server_sessions(sv));
 	event_end(&e);
 	return 0;
 }
@@ -173,7 +149,7 @@ int main(int argc, char **argv)
 	struct privileges privileges;
 	struct options options;
 	struct opener *opener = NULL;
-	struct worker *worker;
+	struct server server = { 0 };
 	int status;
 
 	signals_block();
@@ -195,15 +171,9 @@ int main(int argc, char **argv)
 	status = privileges_plan(&privileges, options.user);
 	if (status == 0)
 		status = start_opener(&opener, &options, &privileges);
-	worker = status == 0 ? calloc(1, sizeof(*worker)) : NULL;
-	if (worker) {
-		status = run(worker, &options, opener, &privileges);
-		worker_stop(worker);
-		free(worker);
-	} else if (status == 0) {
-		fprintf(stderr, "socksifyd: out of memory\n");
-		status = 1;
-	}
+	if (status == 0)
+		status = run(&server, &options, opener, &privileges);
+	server_stop(&server);
 	opener_free(opener);
 	options_fini(&options);
 	return status;

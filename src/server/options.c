@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SECONDS_MAX 86400
 #define DNS_PORT    53
+#define CLIENTS_MAX 10000000
+#define THREADS_MAX 256
 
 static int bad(const char *option, const char *value, const char *expects)
 {
@@ -106,6 +109,29 @@ static int set_seconds(int *ms, const char *option, const char *text)
 		return bad(option, text, "seconds, from 0.001 to 86400, such as 15 or 0.5");
 	*ms = v;
 	return -1;
+}
+
+static int set_number(int *out, const char *option, const char *text, unsigned max)
+{
+	char expected[64];
+	unsigned n;
+
+	if (value_number(text, max, &n) == 0) {
+		*out = (int)n;
+		return -1;
+	}
+	snprintf(expected, sizeof(expected), "a number from 0 to %u", max);
+	return bad(option, text, expected);
+}
+
+static int set_threads(struct options *o, const char *text)
+{
+	int status = set_number(&o->threads, "--threads", text, THREADS_MAX);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (o->threads == 0)
+		o->threads = cpus < 1 ? 1 : cpus > THREADS_MAX ? THREADS_MAX : (int)cpus;
+	return status;
 }
 
 /* An open proxy on a network is found by strangers within the hour: it must be asked for. */
@@ -301,6 +327,14 @@ static int parse_one(struct options *o, enum option_id id)
 	case OPTION_NO_SANDBOX:
 		o->no_sandbox = true;
 		return -1;
+	case OPTION_MAX_CLIENTS:
+		return set_number(&o->max_clients, "--max-clients", optarg, CLIENTS_MAX);
+	case OPTION_MAX_SOURCE:
+		return set_number(&o->max_source, "--max-clients-per-source", optarg, CLIENTS_MAX);
+	case OPTION_MAX_USER:
+		return set_number(&o->max_user, "--max-clients-per-user", optarg, CLIENTS_MAX);
+	case OPTION_THREADS:
+		return set_threads(o, optarg);
 	case OPTION_QUIET:
 		o->log = EVENTS_QUIET;
 		return -1;
@@ -354,6 +388,8 @@ int options_parse(struct options *o, int argc, char **argv)
 		.bind_ms = 120000,
 		.ident_ms = 5000,
 		.drain_ms = 10000,
+		.threads = 1,
+		.max_source = -1,
 		.log = EVENTS_NORMAL,
 	};
 	help_fill(&table);

@@ -57,6 +57,10 @@ struct options {
 	int idle_ms; /* 0: tunnels may be idle for ever */
 	int drain_ms;
 	bool relay_copies; /* no splice(2) */
+	int threads;
+	int max_clients; /* 0: as many as there are descriptors for */
+	int max_source;  /* -1: not said; 0: no limit */
+	int max_user;    /* 0: no limit */
 	enum events_level log;
 };
 

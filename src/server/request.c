@@ -68,7 +68,7 @@ void request_start(struct session *s)
 		request_fail_with(s, "request", -ENOMEM, NULL);
 		return;
 	}
-	if (four && s->worker->auth) {
+	if (four && s->worker->users_demanded) {
 		request_fail(s, "request", SOCKS4_REJECTED,
 		             "users are demanded, and SOCKS4 has no password");
 		return;
@@ -85,6 +85,10 @@ void request_start(struct session *s)
 
 void request_carry_out(struct session *s)
 {
+	if (s->user && seat_name(&s->seat, s->user, s->user_len) != SEATS_ROOM) {
+		request_fail_with(s, "request", -EACCES, "there are too many clients of this user");
+		return;
+	}
 	switch (s->cmd) {
 	case SOCKS5_CONNECT:
 		request_connect(s);

@@ -13,6 +13,7 @@
 
 #include "handshake.h"
 #include "request.h"
+#include "server.h"
 #include "sessionlog.h"
 #include "tcp.h"
 
@@ -73,6 +74,10 @@ static void set_deadline(struct session *s)
 
 static void session_enter(struct session *s, enum session_state st)
 {
+	if (s->st == SESSION_HANDSHAKE && st != SESSION_HANDSHAKE) {
+		DL_DELETE(s->worker->fresh, s);
+		DL_APPEND(s->worker->sessions, s);
+	}
 	s->st = st;
 	set_deadline(s);
 }
@@ -140,7 +145,11 @@ void session_end(struct session *s, const char *result)
 	/* The line comes when all is closed: its reader may count on that. */
 	log_end(s, stage, result);
 	free_service(s);
-	DL_DELETE(w->sessions, s);
+	if (s->st == SESSION_HANDSHAKE)
+		DL_DELETE(w->fresh, s);
+	else
+		DL_DELETE(w->sessions, s);
+	seat_leave(&s->seat);
 	w->n_sessions--;
 	free(s->user);
 	free(s->where);
@@ -163,12 +172,6 @@ void session_abort(struct session *s, const char *result)
 		close_by_reset(s, &s->target);
 	}
 	session_end(s, result);
-}
-
-void session_drain(struct session *s)
-{
-	if (s->st == SESSION_HANDSHAKE)
-		session_end(s, "the server ends");
 }
 
 /* What to ask of epoll */
@@ -475,7 +478,7 @@ static void deadline_came(struct timer *t)
 	}
 }
 
-void session_start(struct worker *w, int fd, const union address *from)
+void session_start(struct worker *w, int fd, const union address *from, struct seat *seat)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	struct watch client = { .fd = fd, .ready = client_ready };
@@ -487,17 +490,20 @@ void session_start(struct worker *w, int fd, const union address *from)
 		if (events_due(&w->memory_complaint_ms, w->loop.now_ms))
 			event_warn("clients are turned away", "out of memory");
 		loop_close(&w->loop, &client);
+		seat_leave(seat);
 		return;
 	}
 	s->worker = w;
 	s->client = client;
 	s->target = (struct watch){ .fd = -1, .ready = target_ready };
 	s->deadline.due = deadline_came;
-	s->id = ++w->last_id;
+	w->last_id += w->server->n_workers;
+	s->id = w->last_id;
+	s->seat = *seat;
 	s->start_ms = w->loop.now_ms;
 	s->from = *from;
 	relay_init(&s->relay);
-	DL_APPEND(w->sessions, s);
+	DL_APPEND(w->fresh, s);
 	w->n_sessions++;
 	session_enter(s, SESSION_HANDSHAKE);
 	/* The first octets are often there already. */

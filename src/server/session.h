@@ -6,6 +6,7 @@
 #include "policy.h"
 #include "relay.h"
 #include "reset.h"
+#include "seats.h"
 #include "worker.h"
 
 struct handshake;
@@ -40,7 +41,7 @@ struct service {
 
 struct session {
 	struct worker *worker;
-	struct session *prev, *next; /* of the worker's list */
+	struct session *prev, *next; /* of the worker's lists: fresh in SESSION_HANDSHAKE */
 	struct watch client, target;
 	struct timer deadline;
 	struct handshake *hs; /* NULL once the reply is out */
@@ -51,6 +52,7 @@ struct session {
 	char *user; /* any octets, as the client says; NULL before it did, or where there is none */
 	const struct service *service; /* NULL where there is none */
 	void *serving;                 /* the service's own */
+	struct seat seat;
 	union address from;
 	uint8_t user_len;
 	uint8_t version, cmd; /* of the request; 0 before it came */
@@ -68,17 +70,14 @@ static inline struct policy_who session_who(const struct session *s)
 	return (struct policy_who){ .from = &s->from, .user = s->user, .user_len = s->user_len };
 }
 
-/* Take over an accepted socket. Where memory is short it is closed. */
-void session_start(struct worker *w, int fd, const union address *from);
+/* Take over an accepted socket and its seat. Where memory is short it is closed. */
+void session_start(struct worker *w, int fd, const union address *from, struct seat *seat);
 
 /* Log the end with its reason, close all that is open, free it. */
 void session_end(struct session *s, const char *result);
 
 /* End it by force: no side of a tunnel may take it for a good end. */
 void session_abort(struct session *s, const char *result);
-
-/* The server ends: a client that has not come to its request is not waited for. May end it. */
-void session_drain(struct session *s);
 
 /* For handshake.c and request_*.c. All but the first may end the session. */
 

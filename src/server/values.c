@@ -68,3 +68,20 @@ int value_word(const char *text, const char *const *words, size_t n, unsigned *o
 {
 	return find_word(text, strlen(text), words, n, out);
 }
+
+int value_number(const char *text, unsigned max, unsigned *out)
+{
+	uint64_t n = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (const char *p = text; *p; p++) {
+		if (*p < '0' || *p > '9')
+			return -EINVAL;
+		n = n * 10 + (unsigned)(*p - '0');
+		if (n > max)
+			return -EINVAL;
+	}
+	*out = (unsigned)n;
+	return 0;
+}

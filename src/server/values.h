@@ -21,4 +21,7 @@ int value_words(const char *text, const char *const *words, size_t n, unsigned *
 /* Which of the words it is. */
 int value_word(const char *text, const char *const *words, size_t n, unsigned *out);
 
+/* Decimal, from 0 to @max. */
+int value_number(const char *text, unsigned max, unsigned *out);
+
 #endif

@@ -1,9 +1,11 @@
 #include "worker.h"
 
 #include "auth.h"
+#include "events.h"
 #include "listener.h"
 #include "policy.h"
 #include "resolver.h"
+#include "server.h"
 #include "session.h"
 
 #include <errno.h>
@@ -12,10 +14,8 @@
 #include <string.h>
 #include <utlist.h>
 
-static void drain_is_over(struct timer *t)
-{
-	loop_stop(&LOOP_OWNER(t, struct worker, drain)->loop);
-}
+/* A client that has been here so long without a request may be shown out for another. */
+#define PATIENCE_MS 1000
 
 static int open_resolver(struct worker *w)
 {
@@ -38,29 +38,125 @@ static int open_resolver(struct worker *w)
 	return 1;
 }
 
-int worker_start(struct worker *w, const struct options *options, struct opener *opener)
-{
-	int err, status = 0;
+/* Orders */
 
-	memset(w, 0, sizeof(*w));
-	w->options = options;
-	w->opener = opener;
-	w->drain.due = drain_is_over;
+static void close_listeners(struct worker *w)
+{
+	while (w->listeners)
+		listener_close(w->listeners);
+}
+
+static void done(struct worker *w)
+{
+	if (w->done)
+		return;
+	w->done = true;
+	server_worker_is_done(w->server);
+}
+
+static void drain(struct worker *w)
+{
+	if (w->draining)
+		return;
+	w->draining = true;
+	close_listeners(w);
+	while (w->fresh)
+		session_end(w->fresh, "the server ends");
+	server_worker_drains(w->server, w->n_sessions);
+	if (w->n_sessions == 0)
+		done(w);
+}
+
+static void reload(struct worker *w)
+{
+	policy_put(w->policy);
+	w->policy = server_policy(w->server);
+	resolver_reload(w->resolver);
+}
+
+static void read_orders(struct letter *l)
+{
+	struct worker *w = LOOP_OWNER(l, struct worker, orders_letter);
+	unsigned orders = atomic_exchange(&w->orders, 0);
+
+	if (orders & WORKER_RELOAD)
+		reload(w);
+	if (orders & WORKER_DRAIN)
+		drain(w);
+	if (orders & WORKER_STOP)
+		loop_stop(&w->loop);
+}
+
+void worker_order(struct worker *w, enum worker_order order)
+{
+	/* The letter is out while any order is. */
+	if (atomic_fetch_or(&w->orders, (unsigned)order) == 0)
+		mailbox_post(&w->mailbox, &w->orders_letter);
+}
+
+/* Sessions */
+
+bool worker_make_room(struct worker *w)
+{
+	struct session *oldest = w->fresh;
+
+	if (!oldest || w->loop.now_ms - oldest->start_ms < PATIENCE_MS)
+		return false;
+	session_end(oldest, "its place was needed for another client");
+	return true;
+}
+
+void worker_session_ended(struct worker *w)
+{
+	if (w->draining && w->n_sessions == 0)
+		done(w);
+}
+
+/* Birth and death */
+
+int worker_init(struct worker *w, struct server *sv, unsigned index)
+{
+	int err;
+
+	w->server = sv;
+	w->options = sv->options;
+	w->opener = sv->opener;
+	w->policy = server_policy(sv);
+	w->index = index;
+	/* Numbers of sessions are unique among all workers. */
+	w->last_id = index;
+	w->orders_letter.read = read_orders;
 	err = loop_init(&w->loop);
+	if (err == 0)
+		err = mailbox_init(&w->mailbox, &w->loop);
 	if (err < 0) {
-		fprintf(stderr, "socksifyd: epoll: %s\n", strerror(-err));
+		fprintf(stderr, "socksifyd: the event loop can't be set up: %s\n", strerror(-err));
 		return 1;
 	}
-	status = policy_new(&w->policy, options, opener);
-	if (status == 0 && options->users)
-		status = auth_new(&w->auth, &w->loop, opener, options->users);
-	if (status != 0)
-		return status;
-	if (open_resolver(w) != 0)
-		return 1;
-	for (size_t i = 0; i < options->n_listen; i++)
-		if (listener_open(w, &options->listen[i]) != 0)
+	return open_resolver(w);
+}
+
+int worker_start(struct worker *w)
+{
+	struct worker *home = server_home(w->server);
+	const struct options *o = w->options;
+	const struct listener *first = home->listeners;
+	union address at;
+
+	w->users_demanded = w->server->auth != NULL;
+	w->door = (struct door){ .auth = w->server->auth,
+		                 .home = &home->mailbox,
+		                 .own = &w->mailbox };
+	for (size_t i = 0; i < o->n_listen; i++) {
+		at = o->listen[i];
+		/* Port 0 is free to be chosen by the first alone. */
+		if (w != home) {
+			address_of_socket(&at, first->sock.fd);
+			first = first->next;
+		}
+		if (listener_open(w, &at, w->server->n_workers > 1, w == home) != 0)
 			return 1;
+	}
 	return 0;
 }
 
@@ -70,49 +166,20 @@ void worker_announce(const struct worker *w)
 		listener_announce(one);
 }
 
-static void close_listeners(struct worker *w)
-{
-	while (w->listeners)
-		listener_close(w->listeners);
-}
-
 void worker_stop(struct worker *w)
 {
 	close_listeners(w);
+	while (w->fresh)
+		session_abort(w->fresh, "shutdown");
 	while (w->sessions)
 		session_abort(w->sessions, "shutdown");
-	loop_stop_timer(&w->loop, &w->drain);
-	auth_free(w->auth);
-	w->auth = NULL;
-	policy_put(w->policy);
-	w->policy = NULL;
 	pipe_pool_trim(&w->pipes);
+}
+
+void worker_fini(struct worker *w)
+{
+	policy_put(w->policy);
 	resolver_free(w->resolver);
-	w->resolver = NULL;
+	mailbox_fini(&w->mailbox);
 	loop_fini(&w->loop);
-}
-
-void worker_drain(struct worker *w)
-{
-	struct session *s, *next;
-	struct event e;
-
-	w->draining = true;
-	/* Before the line: whoever reads it may count on it. */
-	close_listeners(w);
-	DL_FOREACH_SAFE(w->sessions, s, next)
-	session_drain(s);
-	event_begin(&e, "draining");
-	event_number(&e, "sessions", w->n_sessions);
-	event_end(&e);
-	if (w->n_sessions == 0)
-		loop_stop(&w->loop);
-	else
-		loop_start_timer(&w->loop, &w->drain, w->options->drain_ms);
-}
-
-void worker_session_ended(struct worker *w)
-{
-	if (w->draining && w->n_sessions == 0)
-		loop_stop(&w->loop);
 }

@@ -236,7 +236,7 @@ class Shortage(FloodCase):
 
     def test_86_recovers_after_each_flood(self):
         limit = 64
-        server = self.serve("--handshake-timeout", "1", preexec=lambda: resource.setrlimit(
+        server = self.serve("--max-clients", "1000", "--handshake-timeout", "1", preexec=lambda: resource.setrlimit(
             resource.RLIMIT_NOFILE, (limit, limit)))
         fds = server.fds()
         for _ in range(3):

@@ -23,7 +23,8 @@ class Shortage(unittest.TestCase):
 
     def serve(self, *options):
         limit = self.LIMIT
-        server = Server(*options, preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+        # By default there are fewer places than descriptors, so that none runs out.
+        server = Server("--max-clients", "1000", *options, preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
                                                                      (limit, limit)))
         self.addCleanup(server.stop)
         return server
