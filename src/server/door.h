@@ -1,6 +1,6 @@
 /*
- * The way to auth.h from any worker's thread: there is one judge for all of them, so that a source's
- * wrong logins count together, and it lives in the home worker's loop.
+ * The way to auth.h from any worker's thread: there is one judge for all of them, so that a
+ * source's wrong logins count together, and it lives in the home worker's loop.
  */
 #ifndef SERVER_DOOR_H
 #define SERVER_DOOR_H

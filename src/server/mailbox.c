@@ -76,7 +76,7 @@ void mailbox_post(struct mailbox *m, struct letter *l)
 	else
 		m->last->next = l;
 	m->last = l;
-	/* Under the lock, lest the box is gone. The counter has room for every ring there can be. */
+	/* Under the lock, lest the box is gone. The counter has room for all rings there can be. */
 	if (was_empty) {
 		n = write(m->bell.fd, &one, sizeof(one));
 		(void)n;

@@ -1,7 +1,7 @@
 /*
- * Letters between the loops of different threads. Each is read in the thread of the loop that it was
- * posted to, in the order of posting. Posting allocates nothing and can't fail: a letter lives in
- * its owner, who leaves it alone until it has been read.
+ * Letters between the loops of different threads. Each is read in the thread of the loop that it
+ * was posted to, in the order of posting. Posting allocates nothing and can't fail: a letter lives
+ * in its owner, who leaves it alone until it has been read.
  */
 #ifndef SERVER_MAILBOX_H
 #define SERVER_MAILBOX_H
