@@ -16,7 +16,7 @@ void ruleset_free(struct ruleset *rs)
 	if (!rs)
 		return;
 	free(rs->rules);
-	free(rs->prefixes);
+	free(rs->ranges);
 	free(rs->names);
 	free(rs->users);
 	free(rs->ports);
@@ -65,16 +65,22 @@ static int64_t add_text(struct ruleset *rs, const char *text, size_t len)
 	return (int64_t)at;
 }
 
-int ruleset_add_prefix(struct ruleset *rs, struct ruleset_span *list, const struct prefix *p)
+int ruleset_add_range(struct ruleset *rs, struct ruleset_span *list, const struct prefix *p)
 {
-	struct prefix *grown = grow(rs->prefixes, &rs->prefixes_room, rs->n_prefixes, 1,
-	                            sizeof(*grown));
+	struct ruleset_range *grown = grow(rs->ranges, &rs->ranges_room, rs->n_ranges, 1,
+	                                   sizeof(*grown));
+	uint8_t mask[16] = { 0 };
 
 	if (!grown)
 		return -ENOMEM;
-	rs->prefixes = grown;
-	extend(list, rs->n_prefixes);
-	grown[rs->n_prefixes++] = *p;
+	rs->ranges = grown;
+	extend(list, rs->n_ranges);
+	for (unsigned bit = 0; bit < p->bits; bit++)
+		mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	grown[rs->n_ranges].kind = p->kind;
+	memcpy(grown[rs->n_ranges].ip, p->ip, sizeof(p->ip));
+	memcpy(grown[rs->n_ranges].mask, mask, sizeof(mask));
+	rs->n_ranges++;
 	return 0;
 }
 
@@ -171,9 +177,16 @@ static enum fit fit_of(bool fits)
 static bool holds_address(const struct ruleset *rs, const struct ruleset_span *list,
                           const struct endpoint *ep)
 {
-	for (uint32_t i = 0; i < list->n; i++)
-		if (prefix_contains(&rs->prefixes[list->at + i], ep))
+	uint64_t ip[2];
+
+	memcpy(ip, ep->ip, sizeof(ip));
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct ruleset_range *r = &rs->ranges[list->at + i];
+
+		if (r->kind == ep->kind && ((ip[0] ^ r->ip[0]) & r->mask[0]) == 0 &&
+		    ((ip[1] ^ r->ip[1]) & r->mask[1]) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -227,7 +240,7 @@ static enum fit fit_port(const struct ruleset *rs, const struct ruleset_rule *ru
 static enum fit fit_target(const struct ruleset *rs, const struct ruleset_rule *rule,
                            const struct ruleset_question *q)
 {
-	if (rule->to_prefixes.n == 0 && rule->to_names.n == 0)
+	if (rule->to_ranges.n == 0 && rule->to_names.n == 0)
 		return FITS;
 	/* Nothing is named by an ASSOCIATE, and its datagrams are still to come. */
 	if (!q->asked && !q->to)
@@ -236,9 +249,9 @@ static enum fit fit_target(const struct ruleset *rs, const struct ruleset_rule *
 	    holds_name(rs, &rule->to_names, q->asked->name,
 	               without_dot(q->asked->name, q->asked->name_len)))
 		return FITS;
-	if (rule->to_prefixes.n == 0)
+	if (rule->to_ranges.n == 0)
 		return FITS_NOT;
-	return q->to ? fit_of(holds_address(rs, &rule->to_prefixes, q->to)) : FITS_PERHAPS;
+	return q->to ? fit_of(holds_address(rs, &rule->to_ranges, q->to)) : FITS_PERHAPS;
 }
 
 static enum fit fit_rule(const struct ruleset *rs, const struct ruleset_rule *rule,
@@ -276,7 +289,7 @@ enum policy_verdict ruleset_judge(const struct ruleset *rs, const struct ruleset
 			*why = NULL;
 			return POLICY_ALLOWED;
 		}
-		/* What denies, now or later, needs no answer yet: all that follows may deny, too. */
+		/* What perhaps denies needs no answer yet: all that follows may deny, too. */
 		if (rule->allow) {
 			*why = NULL;
 			return POLICY_DEPENDS;

@@ -120,7 +120,7 @@ static int read_from(struct rule_reader *r, const struct word *w)
 
 	if (rules_read_range(&p, w->at, w->len) < 0)
 		return tell(r, w, "it is no address and no range", EXPECTS_FROM);
-	return ruleset_add_prefix(r->rs, &r->rule.from, &p);
+	return ruleset_add_range(r->rs, &r->rule.from, &p);
 }
 
 static int read_user(struct rule_reader *r, const struct word *w)
@@ -166,7 +166,7 @@ static int read_target(struct rule_reader *r, const struct word *w)
 	struct prefix p;
 
 	if (rules_read_range(&p, w->at, w->len) == 0)
-		return ruleset_add_prefix(r->rs, &r->rule.to_prefixes, &p);
+		return ruleset_add_range(r->rs, &r->rule.to_ranges, &p);
 	if (rules_is_name(name, len))
 		return ruleset_add_name(r->rs, &r->rule.to_names, name, len);
 	for (size_t i = 0; i < w->len; i++)
@@ -226,7 +226,7 @@ static void set_any(struct ruleset_rule *rule, enum clause c)
 		rule->cmds = POLICY_ALL;
 		break;
 	case TO:
-		rule->to_prefixes.n = 0;
+		rule->to_ranges.n = 0;
 		rule->to_names.n = 0;
 		break;
 	case PORT:

@@ -32,8 +32,9 @@ struct rulesfile_listener {
 };
 
 /*
- * Read a file, opened by opener_open(). Returns 0; -EBADMSG where there are mistakes, which were told; -EINVAL where it is
- * no regular file; -EFBIG; -ENOMEM; another negative errno where it can't be read.
+ * Read a file, opened by opener_open(). Returns 0; -EBADMSG where there are mistakes, which were
+ * told; -EINVAL where it is no regular file; -EFBIG; -ENOMEM; another negative errno where it can't
+ * be read.
  */
 int rulesfile_load(struct ruleset **out, struct opener *opener, const char *path,
                    struct rulesfile_listener *l);
