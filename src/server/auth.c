@@ -7,10 +7,10 @@
  */
 #include "auth.h"
 
-#include "events.h"
 #include "penalty.h"
 #include "pool.h"
 #include "users.h"
+#include "usersfile.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -51,84 +51,10 @@ struct login {
 	char user[USERS_NAME_MAX + 1], password[USERS_NAME_MAX + 1];
 };
 
-/* What users_load() says */
-
-static void say_malformed(char *out, size_t cap, const struct users_report *r)
-{
-	snprintf(out, cap, "%s; expected %s", r->what, r->expected);
-}
-
-static void warn_of(const char *what, const char *path, unsigned line, const char *reason)
-{
-	struct event e;
-
-	event_begin(&e, "warning");
-	event_text(&e, "what", what);
-	event_text(&e, "file", path);
-	if (line > 0)
-		event_number(&e, "line", line);
-	if (reason)
-		event_text(&e, "reason", reason);
-	event_end(&e);
-}
-
-static void warn_of_contents(const struct auth *a, const struct users_report *r)
-{
-	if (r->open_to_all)
-		warn_of("every user of this machine can read the users file", a->path, 0,
-		        "its mode should be 600 or 640");
-	if (r->weak_line > 0)
-		warn_of("a hash is of a weak kind", a->path, r->weak_line,
-		        "make a new one with socksifyd --hash");
-	if (users_count(a->users) == 0)
-		warn_of("there is no user in the users file, nobody can log in", a->path, 0, NULL);
-}
-
-static const char *cause(int err)
-{
-	return err == -EINVAL ? "not a regular file" : strerror(-err);
-}
-
-static int load_first(struct auth *a)
-{
-	struct users_report r;
-	char text[256];
-	int err = users_load(&a->users, a->opener, a->path, &r);
-
-	if (err == -EBADMSG) {
-		say_malformed(text, sizeof(text), &r);
-		fprintf(stderr, "socksifyd: --users \"%s\": line %u: %s\n", a->path, r.line, text);
-		return 2;
-	}
-	if (err < 0) {
-		fprintf(stderr, "socksifyd: --users \"%s\": %s\n", a->path, cause(err));
-		return 1;
-	}
-	warn_of_contents(a, &r);
-	return 0;
-}
-
 void auth_reload(struct auth *a)
 {
-	static const char stay[] = "the users file can't be used, the old users stay";
-	struct users_report r;
-	struct users *fresh;
-	char text[256];
-	int err = users_load(&fresh, a->opener, a->path, &r);
-
-	if (err == -EBADMSG) {
-		say_malformed(text, sizeof(text), &r);
-		warn_of(stay, a->path, r.line, text);
-		return;
-	}
-	if (err < 0) {
-		warn_of(stay, a->path, 0, cause(err));
-		return;
-	}
-	users_free(a->users);
-	a->users = fresh;
-	verified_forget_all(a->verified);
-	warn_of_contents(a, &r);
+	if (usersfile_renew(&a->users, a->opener, a->path) == 0)
+		verified_forget_all(a->verified);
 }
 
 /* Judging, in a thread */
@@ -337,7 +263,7 @@ int auth_new(struct auth **out, struct loop *loop, struct opener *opener, const 
 		fprintf(stderr, "socksifyd: --users \"%s\": %s\n", path, strerror(-err));
 		status = 1;
 	} else {
-		status = load_first(a);
+		status = usersfile_load(&a->users, opener, path);
 	}
 	if (status == 0)
 		*out = a;

@@ -95,6 +95,7 @@ static void print_row(const struct option_row *row)
 void help_print(void)
 {
 	printf("Usage: socksifyd [--listen ADDR:PORT]... [--allow CIDR]... [options]\n"
+	       "       socksifyd --test-config [options]\n"
 	       "       socksifyd --hash [NAME]\n"
 	       "A SOCKS4, SOCKS4a and SOCKS5 server.\n"
 	       "\n");

@@ -7,6 +7,7 @@
 #include "privileges.h"
 #include "sandbox.h"
 #include "server.h"
+#include "testconfig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +156,10 @@ int main(int argc, char **argv)
 	signals_block();
 	fill_standard_fds();
 	status = options_parse(&options, argc, argv);
+	if (options.test_config && (status < 0 || status == OPTIONS_BAD)) {
+		events_init(options.log);
+		status = testconfig_run(&options, status < 0);
+	}
 	if (status >= 0) {
 		options_fini(&options);
 		return status;

@@ -341,6 +341,9 @@ static int parse_one(struct options *o, enum option_id id)
 	case OPTION_VERBOSE:
 		o->log = EVENTS_VERBOSE;
 		return -1;
+	case OPTION_TEST:
+		o->test_config = true;
+		return -1;
 	case OPTION_HELP:
 		help_print();
 		return 0;
@@ -350,8 +353,33 @@ static int parse_one(struct options *o, enum option_id id)
 	case OPTION_COUNT:
 		break;
 	}
-	fprintf(stderr, "Try: socksifyd --help\n");
+	/* getopt has complained. */
 	return OPTIONS_BAD;
+}
+
+/* All that is wrong is told, for who would mend it at once. */
+static int parse_each(struct options *o, int argc, char **argv)
+{
+	struct help_getopt table;
+	bool unknown = false;
+	int c, one, status = -1;
+	enum option_id id;
+
+	help_fill(&table);
+	while ((c = getopt_long(argc, argv, table.letters, table.options, NULL)) != -1) {
+		id = help_find(c);
+		if (status >= 0 && (id == OPTION_HELP || id == OPTION_VERSION))
+			continue;
+		one = parse_one(o, id);
+		if (one >= 0 && one != OPTIONS_BAD)
+			return one;
+		if (one == OPTIONS_BAD)
+			status = one;
+		unknown = unknown || id == OPTION_COUNT;
+	}
+	if (unknown)
+		fprintf(stderr, "Try: socksifyd --help\n");
+	return status;
 }
 
 /* What is left when all options are read. */
@@ -378,8 +406,7 @@ static int parse_rest(struct options *o, int argc, char **argv)
 
 int options_parse(struct options *o, int argc, char **argv)
 {
-	struct help_getopt table;
-	int c, status;
+	int status, rest;
 
 	*o = (struct options){
 		.commands = OPTIONS_CONNECT | OPTIONS_BIND | OPTIONS_UDP | OPTIONS_RESOLVE,
@@ -392,16 +419,15 @@ int options_parse(struct options *o, int argc, char **argv)
 		.max_source = -1,
 		.log = EVENTS_NORMAL,
 	};
-	help_fill(&table);
 	/* getopt puts this before its complaints: the program, not the path to it. */
 	if (argc > 0)
 		argv[0] = (char *)(uintptr_t) "socksifyd";
-	while ((c = getopt_long(argc, argv, table.letters, table.options, NULL)) != -1) {
-		status = parse_one(o, help_find(c));
-		if (status >= 0)
-			return status;
-	}
-	status = parse_rest(o, argc, argv);
+	status = parse_each(o, argc, argv);
+	if (status >= 0 && status != OPTIONS_BAD)
+		return status;
+	rest = parse_rest(o, argc, argv);
+	if (status < 0)
+		status = rest;
 	if (status >= 0 || o->hash)
 		return status;
 	if (o->n_listen == 0 && (status = add_listener(o, "127.0.0.1:1080")) >= 0)

@@ -35,6 +35,7 @@ struct options {
 	struct acl allow, allow_to;
 	const char *users; /* borrowed from argv; NULL: none are demanded */
 	const char *rules; /* borrowed from argv; NULL: none, all is allowed */
+	bool test_config;  /* no server: see whether it could start */
 	bool hash;         /* no server: make a hash, for this name or NULL */
 	const char *hash_name;
 	const char *hosts; /* borrowed from argv; NULL: none */

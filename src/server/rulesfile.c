@@ -135,7 +135,7 @@ static int read_user(struct rule_reader *r, const struct word *w)
 	text[w->len] = '\0';
 	len = users_read_name(text, name, &why);
 	if (len < 0)
-		return tell(r, w, why.what, why.expected);
+		return tell(r, w, why.last.what, why.last.expected);
 	return ruleset_add_user(r->rs, &r->rule.users, name, (size_t)len);
 }
 

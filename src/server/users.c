@@ -103,15 +103,15 @@ int users_read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		r->what = "a control character in the name";
-		r->expected = "printable characters, or \\xHH for any octet";
+		r->last.what = "a control character in the name";
+		r->last.expected = "printable characters, or \\xHH for any octet";
 		if (c < ' ' || c == 0x7f)
 			return -1;
 		if (c == '\\' && text[1] == '\\') {
 			text++;
 		} else if (c == '\\') {
-			r->what = "a backslash in the name that starts no \\\\ or \\xHH";
-			r->expected = "\\\\ for a backslash, \\xHH for any octet";
+			r->last.what = "a backslash in the name that starts no \\\\ or \\xHH";
+			r->last.expected = "\\\\ for a backslash, \\xHH for any octet";
 			high = text[1] == 'x' ? hex_digit(text[2]) : -1;
 			low = high >= 0 ? hex_digit(text[3]) : -1;
 			if (low < 0)
@@ -119,14 +119,14 @@ int users_read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users
 			c = (unsigned char)(high << 4 | low);
 			text += 3;
 		}
-		r->what = "the name is too long";
-		r->expected = "at most 255 octets";
+		r->last.what = "the name is too long";
+		r->last.expected = "at most 255 octets";
 		if (n == USERS_NAME_MAX)
 			return -1;
 		out[n++] = (char)c;
 	}
-	r->what = "there is no name";
-	r->expected = "NAME:HASH";
+	r->last.what = "there is no name";
+	r->last.expected = "NAME:HASH";
 	out[n] = '\0';
 	return n > 0 ? n : -1;
 }
@@ -195,13 +195,13 @@ static int read_line(struct users *u, char *text, unsigned line, struct users_re
 	bool weak;
 	int len;
 
-	r->what = "there is no \":\"";
-	r->expected = "NAME:HASH";
+	r->last.what = "there is no \":\"";
+	r->last.expected = "NAME:HASH";
 	if (!hash)
 		return -EBADMSG;
 	*hash++ = '\0';
-	r->what = "white space around the name";
-	r->expected = "NAME:HASH without it, or \\x20 for a space that belongs to the name";
+	r->last.what = "white space around the name";
+	r->last.expected = "NAME:HASH without it, or \\x20 for a space that belongs to the name";
 	if (isspace((unsigned char)text[0]) ||
 	    (hash[-1] == '\0' && hash - 1 > text && isspace((unsigned char)hash[-2])))
 		return -EBADMSG;
@@ -209,17 +209,17 @@ static int read_line(struct users *u, char *text, unsigned line, struct users_re
 	if (len < 0)
 		return -EBADMSG;
 	one.len = (uint8_t)len;
-	r->what = "more than one \":\"";
-	r->expected = "NAME:HASH and nothing more";
+	r->last.what = "more than one \":\"";
+	r->last.expected = "NAME:HASH and nothing more";
 	if (strchr(hash, ':'))
 		return -EBADMSG;
-	r->what = "what follows the name is no hash that crypt(3) knows, or not all of it";
-	r->expected = "the output of socksifyd --hash";
+	r->last.what = "what follows the name is no hash that crypt(3) knows, or not all of it";
+	r->last.expected = "the output of socksifyd --hash";
 	if (!users_hash_is_valid(hash, &weak))
 		return -EBADMSG;
 	HASH_FIND(hh, u->table, one.name, one.len, known);
-	r->what = "this name had a line before";
-	r->expected = "one line for each name";
+	r->last.what = "this name had a line before";
+	r->last.expected = "one line for each name";
 	if (known)
 		return -EBADMSG;
 	if (weak && r->weak_line == 0)
@@ -228,6 +228,34 @@ static int read_line(struct users *u, char *text, unsigned line, struct users_re
 }
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
+
+static void note_mistake(struct users_report *r, unsigned line)
+{
+	r->last.line = line;
+	if (r->n_mistakes < USERS_MISTAKES_MAX)
+		r->mistakes[r->n_mistakes] = r->last;
+	r->n_mistakes++;
+}
+
+/* One line without its end. */
+static int read_whole_line(struct users *u, char *text, size_t len, unsigned line,
+                           struct users_report *r)
+{
+	if (len != strlen(text)) {
+		r->last.what = "an octet of value 0";
+		r->last.expected = "text; \\x00 where a name has that octet";
+		return -EBADMSG;
+	}
+	if (line == 1 && strncmp(text, byte_order_mark, 3) == 0) {
+		/* Editors write it unseen; it would be part of the first name. */
+		r->last.what = "a byte order mark";
+		r->last.expected = "text without it, or a name that begins with \\xef";
+		return -EBADMSG;
+	}
+	if (len == 0 || text[0] == '#' || strspn(text, " \t") == len)
+		return 0;
+	return read_line(u, text, line, r);
+}
 
 static int read_lines(struct users *u, FILE *f, struct users_report *r)
 {
@@ -243,27 +271,19 @@ static int read_lines(struct users *u, FILE *f, struct users_report *r)
 			text[--len] = '\0';
 		if (len > 0 && text[len - 1] == '\r')
 			text[--len] = '\0';
-		if ((size_t)len != strlen(text)) {
-			r->what = "an octet of value 0";
-			r->expected = "text; \\x00 where a name has that octet";
-			err = -EBADMSG;
-		} else if (line == 1 && strncmp(text, byte_order_mark, 3) == 0) {
-			/* Editors write it unseen; it would be part of the first name. */
-			r->what = "a byte order mark";
-			r->expected = "text without it, or a name that begins with \\xef";
-			err = -EBADMSG;
-		} else if (len > 0 && text[0] != '#' && strspn(text, " \t") != (size_t)len) {
-			err = read_line(u, text, line, r);
+		err = read_whole_line(u, text, (size_t)len, line, r);
+		/* The next ones may have mistakes, too. */
+		if (err == -EBADMSG) {
+			note_mistake(r, line);
+			err = 0;
 		}
 	}
-	if (err == -EBADMSG)
-		r->line = line;
-	else if (err == 0 && errno != 0)
+	if (err == 0 && errno != 0)
 		err = -errno;
 	if (text)
 		explicit_bzero(text, cap);
 	free(text);
-	return err;
+	return err == 0 && r->n_mistakes > 0 ? -EBADMSG : err;
 }
 
 static int open_file(FILE **out, struct opener *opener, const char *path, struct users_report *r)

@@ -14,13 +14,21 @@
 struct opener;
 struct users;
 
-/* What there is to say of a file. Lines count from 1; 0: nowhere. */
-struct users_report {
-	unsigned line;        /* where it is malformed */
+#define USERS_MISTAKES_MAX 20
+
+struct users_mistake {
+	unsigned line;        /* counted from 1 */
 	const char *what;     /* static: what is wrong there */
 	const char *expected; /* static: what would be right */
-	unsigned weak_line;   /* the first hash of a kind that crypt(3) calls legacy */
-	bool open_to_all;     /* every user of this machine may read it */
+};
+
+/* What there is to say of a file. */
+struct users_report {
+	size_t n_mistakes; /* more than there is room for are counted, too */
+	struct users_mistake mistakes[USERS_MISTAKES_MAX];
+	struct users_mistake last; /* the one that was found last, for who reads a line */
+	unsigned weak_line; /* the first hash of a kind that crypt(3) calls legacy; 0: none */
+	bool open_to_all;   /* every user of this machine may read it */
 };
 
 /*
@@ -48,7 +56,7 @@ bool users_hash_is_valid(const char *hash, bool *weak);
 
 /*
  * The name that the file has as @text, up to its NUL. Returns its length, or -1 with what is wrong
- * in @r (->what, ->expected).
+ * in @r->last.
  */
 int users_read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users_report *r);
 

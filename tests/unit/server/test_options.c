@@ -172,6 +172,19 @@ static const struct {
 	{ { "-l", "one", "--help" }, "one", "ADDR:PORT" },
 };
 
+START_TEST(every_bad_value_is_told)
+{
+	static const char *const args[8] = { "--listen", "one", "--allow", "two", "--nonsense" };
+	struct options o;
+
+	ck_assert_int_eq(parse(&o, args), OPTIONS_BAD);
+	ck_assert_ptr_nonnull(strstr(err, "\"one\""));
+	ck_assert_ptr_nonnull(strstr(err, "\"two\""));
+	ck_assert_ptr_nonnull(strstr(err, "--nonsense"));
+	options_fini(&o);
+}
+END_TEST
+
 START_TEST(a_bad_value_is_quoted_and_explained)
 {
 	char quoted[64];
@@ -422,8 +435,9 @@ START_TEST(version_is_one_line)
 END_TEST
 
 UNIT_MAIN("server options", { the_defaults_are_safe, 0 },
-          { a_bad_value_is_quoted_and_explained, ROWS(bad) }, { listeners_add_up, 0 },
-          { listeners_have_their_limit, 0 }, { who_may_come_is_said_before_a_network_is_served, 0 },
+          { a_bad_value_is_quoted_and_explained, ROWS(bad) }, { every_bad_value_is_told, 0 },
+          { listeners_add_up, 0 }, { listeners_have_their_limit, 0 },
+          { who_may_come_is_said_before_a_network_is_served, 0 },
           { nameservers_become_one_list, 0 }, { seconds_may_have_a_fraction, ROWS(seconds) },
           { idle_time_may_be_endless, 0 }, { the_last_word_on_the_log_counts, 0 },
           { help_has_every_option_and_fits_a_terminal, 2 },

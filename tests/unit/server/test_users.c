@@ -127,10 +127,35 @@ START_TEST(a_malformed_line_is_named)
 	made_init(&m, bad[_i].text, bad[_i].len);
 	ck_assert_int_eq(users_load(&u, NULL, m.path, &r), -EBADMSG);
 	ck_assert_ptr_null(u);
-	ck_assert_uint_eq(r.line, bad[_i].line);
-	ck_assert_msg(strstr(r.what, bad[_i].what) != NULL, "%s", r.what);
-	ck_assert_ptr_nonnull(r.expected);
-	ck_assert_ptr_null(strstr(r.what, H));
+	ck_assert_uint_eq(r.n_mistakes, 1);
+	ck_assert_uint_eq(r.mistakes[0].line, bad[_i].line);
+	ck_assert_msg(strstr(r.mistakes[0].what, bad[_i].what) != NULL, "%s", r.mistakes[0].what);
+	ck_assert_ptr_nonnull(r.mistakes[0].expected);
+	ck_assert_ptr_null(strstr(r.mistakes[0].what, H));
+	made_fini(&m);
+}
+END_TEST
+
+START_TEST(all_malformed_lines_are_named_up_to_twenty)
+{
+	char text[2 * (USERS_MISTAKES_MAX + 5)];
+	struct users_report r;
+	struct users *u;
+	struct made m;
+
+	for (size_t i = 0; i < sizeof(text); i += 2)
+		memcpy(text + i, "x\n", 2);
+	made_init(&m, text, sizeof(text));
+	ck_assert_int_eq(users_load(&u, NULL, m.path, &r), -EBADMSG);
+	ck_assert_uint_eq(r.n_mistakes, USERS_MISTAKES_MAX + 5);
+	for (unsigned i = 0; i < USERS_MISTAKES_MAX; i++)
+		ck_assert_uint_eq(r.mistakes[i].line, i + 1);
+	made_fini(&m);
+	made_init(&m, "a:b\nbob:" H "\nbob:" H, strlen("a:b\nbob:" H "\nbob:" H));
+	ck_assert_int_eq(users_load(&u, NULL, m.path, &r), -EBADMSG);
+	ck_assert_uint_eq(r.n_mistakes, 2);
+	ck_assert_uint_eq(r.mistakes[0].line, 1);
+	ck_assert_uint_eq(r.mistakes[1].line, 3);
 	made_fini(&m);
 }
 END_TEST
@@ -246,5 +271,6 @@ END_TEST
 
 UNIT_MAIN("server users", { a_hash_must_be_whole, ROWS(hashes) },
           { every_kind_of_hash_is_known, ROWS(kinds) }, { a_malformed_line_is_named, ROWS(bad) },
+          { all_malformed_lines_are_named_up_to_twenty, 0 },
           { every_name_can_be_written, ROWS(names) }, { the_longest_name_has_255_octets, 0 },
           { what_is_no_file_is_told, 0 }, { a_decoy_is_one_of_the_files_own_hashes, 0 })
