@@ -1,4 +1,4 @@
-"""Another machine: a network namespace behind a veth, whose ports say GREETING and echo datagrams."""
+"""Another machine: a namespace behind a veth, whose ports say GREETING and echo datagrams."""
 
 import contextlib
 import os
