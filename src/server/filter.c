@@ -119,6 +119,7 @@ static const char *const server_calls[] = {
 	"sigaltstack",
 	"restart_syscall",
 	"pause",
+	"wait4",
 	/* Time and chance. */
 	"clock_gettime",
 	"clock_gettime64",
@@ -179,7 +180,6 @@ static const char *const wide_calls[] = {
 	"clone3",
 	"fork",
 	"vfork",
-	"wait4",
 	"waitid",
 	"ptrace",
 	"process_vm_readv",

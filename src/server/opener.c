@@ -21,14 +21,17 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WAIT_SECONDS 10 /* for the helper; a disk may have to wake up */
+#define STOP_SECONDS 1
 #define NAME         "socksifyd-files"
 
 struct opener {
 	pthread_mutex_t lock;
-	int sock; /* -1: the helper is lost */
+	pid_t pid; /* of the helper; 0: there is none */
+	int sock;  /* -1: the helper is lost */
 	size_t n;
 	const char *paths[OPENER_FILES_MAX];
 };
@@ -243,6 +246,7 @@ static int start(struct opener *o, bool confine)
 		close(pair[0]);
 		return pid;
 	}
+	o->pid = pid;
 	o->sock = pair[0];
 	return 0;
 }
@@ -267,12 +271,31 @@ int opener_new(struct opener **out, const char *const *paths, size_t n, bool con
 	return err;
 }
 
+/*
+ * Its end is waited for, since not every first process buries orphans; but not on a disk, which it
+ * may be waiting for.
+ */
+static void stop(const struct opener *o)
+{
+	const struct timeval wait = { .tv_sec = STOP_SECONDS };
+	bool ended = false;
+	char octet;
+
+	if (o->sock >= 0) {
+		(void)setsockopt(o->sock, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+		ended = shutdown(o->sock, SHUT_WR) == 0 &&
+		        recv(o->sock, &octet, sizeof(octet), 0) == 0;
+		close(o->sock);
+	}
+	if (o->pid > 0)
+		(void)waitpid(o->pid, NULL, ended ? 0 : WNOHANG);
+}
+
 void opener_free(struct opener *o)
 {
 	if (!o)
 		return;
-	if (o->sock >= 0)
-		close(o->sock);
+	stop(o);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
 }

@@ -310,6 +310,9 @@ class Root(Case):
                 os.kill(pid, taken)
             server.signal(number)
             server.process.wait(PATIENCE)
+            if number == signal.SIGTERM:
+                # No orphan is left to a first process that buries none.
+                self.assertFalse(os.path.exists(f"/proc/{pid}"))
             # The log ends with it.
             server.stop()
             until(lambda p=pid: not os.path.exists(f"/proc/{p}") or status_of(p)["State"][0] == "Z",
