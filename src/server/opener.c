@@ -251,6 +251,12 @@ static int start(struct opener *o, bool confine)
 	return 0;
 }
 
+/* What these paths mean is another thing in each process. */
+static bool is_own(const char *path)
+{
+	return strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/", 5) == 0;
+}
+
 int opener_new(struct opener **out, const char *const *paths, size_t n, bool confine)
 {
 	struct opener *o = calloc(1, sizeof(*o));
@@ -261,9 +267,10 @@ int opener_new(struct opener **out, const char *const *paths, size_t n, bool con
 		return -ENOMEM;
 	pthread_mutex_init(&o->lock, NULL);
 	o->sock = -1;
-	for (; o->n < n && o->n < OPENER_FILES_MAX; o->n++)
-		o->paths[o->n] = paths[o->n];
-	err = start(o, confine);
+	for (size_t i = 0; i < n && o->n < OPENER_FILES_MAX; i++)
+		if (!is_own(paths[i]))
+			o->paths[o->n++] = paths[i];
+	err = o->n > 0 ? start(o, confine) : 0;
 	if (err < 0)
 		opener_free(o);
 	else

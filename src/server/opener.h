@@ -17,7 +17,8 @@ struct opener;
 /*
  * Start the helper. Before there are threads, secrets in memory, or privileges given away.
  *
- * @paths    borrowed for good; it opens these, asked for in the same words
+ * @paths    borrowed for good; it opens these, asked for in the same words, but for those in /proc
+ *           and /dev, which mean another file to it
  * @confine  with a filter of system calls
  *
  * Returns 0 or a negative errno.
