@@ -323,7 +323,7 @@ def tell(one, cell, watch, again=True):
         sweep()
     others = watch.take()
     if one.datagrams:
-        proxy, kinds = (world.PROXY4, world.PROXY6), ("udp", "ipv4 fragment")
+        proxy, kinds = (world.PROXY4, world.PROXY6), ("udp", "ipv4 fragment", "protocol 44")
         others = [p for p in others if p.proto not in kinds or p.dst not in proxy]
     if one.leaks:
         # Listener reports are left to a timer of the kernel's.

@@ -41,6 +41,12 @@ def curl_socks5_by_ipv6_address(cell):
     curl(cell, "--socks5", f"[{world.WEB6}]")
 
 
+@direct(needs=["curl"], ipv6=True)
+def curl_socks5_over_ipv6(cell):
+    proxy = f"socks5h://[{world.PROXY6}]:{cell.port}"
+    cell.run(["curl", "-sS", "-x", proxy, "http://web.test/x"], out="you asked web.test for /x\n")
+
+
 @direct(needs=["curl"])
 def curl_socks5_hostname(cell):
     curl(cell, "--socks5-hostname", "web.test")

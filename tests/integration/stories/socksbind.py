@@ -20,10 +20,10 @@ def members(**how):
     return story(proxies=["users"], ways=["bare"], users=["root"], **how)
 
 
-def called_by(result, address, said=SAID):
+def called_by(result, address):
     """What the one who called said first, and its answer to what was said."""
     lines = result.out.decode("utf-8", "replace").splitlines()
-    if len(lines) != 2 or not lines[0].startswith(CALLED.format(address)) or lines[1] != said[::-1]:
+    if len(lines) != 2 or not lines[0].startswith(CALLED.format(address)) or lines[1] != SAID[::-1]:
         raise Failed(f"another call than that of {address}: {result.out[:200]!r}")
 
 
@@ -38,7 +38,8 @@ PERL = textwrap.dedent(
                         : (Username => 'me'));
     my $bound = IO::Socket::Socks->new(@how, BindAddr => $peer, BindPort => 1) or die "bind: $SOCKS_ERROR\\n";
     my ($at, $on) = $bound->dst;
-    my $ask = IO::Socket::Socks->new(@how, ConnectAddr => $caller, ConnectPort => CALL_PORT) or die "ask: $SOCKS_ERROR\\n";
+    my $ask = IO::Socket::Socks->new(@how, ConnectAddr => $caller, ConnectPort => CALL_PORT)
+        or die "ask: $SOCKS_ERROR\\n";
     print $ask "$at $on\\n";
     if ($version eq '4') {
         # Its accept() takes every second reply for one of version 5 (0.74).
@@ -56,10 +57,10 @@ PERL = textwrap.dedent(
 ).replace("CALL_PORT", str(CALL_PORT))
 
 
-def perl(cell, version, peer, caller, user="", password="", said=SAID, **how):
+def perl(cell, version, peer, caller, user="", password="", proxy=world.PROXY4, **how):
     if cell.run(["perl", "-MIO::Socket::Socks", "-e1"], status="any").status != 0:
         raise Skipped("no IO::Socket::Socks")
-    argv = ["perl", "-e", PERL, version, world.PROXY4, str(cell.port), user, password, peer, caller, said]
+    argv = ["perl", "-e", PERL, version, proxy, str(cell.port), user, password, peer, caller, SAID]
     return cell.run(argv, **how)
 
 
@@ -83,6 +84,11 @@ def perl_bind_5_ipv6(cell):
     called_by(perl(cell, "5", world.WEB6, world.WEB6), world.WEB6)
 
 
+@ours(needs=["perl"], ipv6=True)
+def perl_bind_5_over_ipv6(cell):
+    called_by(perl(cell, "5", world.WEB6, world.WEB6, proxy=world.PROXY6), world.WEB6)
+
+
 @members(needs=["perl"])
 def perl_bind_5_with_credentials(cell):
     called_by(perl(cell, "5", world.WEB4, world.WEB4, USER, PASSWORD), world.WEB4)
@@ -94,7 +100,8 @@ NODE = textwrap.dedent(
     """
     const { SocksClient } = require('socks');
     const [type, host, port, userId, password, peer, caller, said] = process.argv.slice(1);
-    const proxy = { type: Number(type), host, port: Number(port), ...(userId && { userId }), ...(password && { password }) };
+    const proxy = { type: Number(type), host, port: Number(port),
+                    ...(userId && { userId }), ...(password && { password }) };
     const fail = (e) => { console.error(e.message); process.exit(1); };
     const bound = new SocksClient({ command: 'bind', timeout: 15000, proxy, destination: { host: peer, port: 1 } });
     bound.on('error', fail);

@@ -113,7 +113,8 @@ NODE = textwrap.dedent(
           console.log(size, text.subarray(0, at).toString());
           next();
         });
-        udp.send(SocksClient.createUDPFrame({ remoteHost: { host: target, port: MIRROR_PORT }, data }), relay.port, relay.host);
+        const remoteHost = { host: target, port: MIRROR_PORT };
+        udp.send(SocksClient.createUDPFrame({ remoteHost, data }), relay.port, relay.host);
       };
       next();
     });
@@ -168,10 +169,10 @@ PERL = textwrap.dedent(
 ).replace("MIRROR_PORT", str(MIRROR_PORT))
 
 
-def perl(cell, host, user="", password="", **how):
+def perl(cell, host, user="", password="", proxy=world.PROXY4, **how):
     if cell.run(["perl", "-MIO::Socket::Socks", "-e1"], status="any").status != 0:
         raise Skipped("no IO::Socket::Socks")
-    argv = ["perl", "-e", PERL, world.PROXY4, str(cell.port), user, password, host, *map(str, SIZES)]
+    argv = ["perl", "-e", PERL, proxy, str(cell.port), user, password, host, *map(str, SIZES)]
     return cell.run(argv, **how)
 
 
@@ -183,6 +184,11 @@ def perl_datagrams_by_name(cell):
 @ours(needs=["perl"])
 def perl_datagrams_by_address(cell):
     mirrored(perl(cell, world.WEB4))
+
+
+@ours(needs=["perl"], ipv6=True)
+def perl_datagrams_over_ipv6(cell):
+    mirrored(perl(cell, world.WEB4, proxy=world.PROXY6))
 
 
 @members(needs=["perl"])
