@@ -272,7 +272,8 @@ SIZES = (0, 1, 100, 1472, 9000, 60000)
 ADDRESSES = {"127.0.0.1": ("127.0.0.1",), "::1": ("::1",), b"four.test": ("127.0.0.1",), b"six.test": ("::1",),
              b"both.test": ("127.0.0.1", "::1"), b"dns.test": ("127.0.0.1",)}
 JUNK = (b"", b"\0", b"\0\0\0\1\x7f", b"\0\0\0\5" + b"x" * 30, b"\0\0\0\1\x7f\0\0\1\0\0zero",
-        b"\0\0\0\3\x0eforbidden.test\0\x50x", b"\0\0\0\3\x0cmissing.test\0\x50x", b"\0\0\0\3\x0bsilent.test\0\x50x", b"\0\0\x85\1\x7f\0\0\1\0\x50x")
+        b"\0\0\0\3\x0eforbidden.test\0\x50x", b"\0\0\0\3\x0cmissing.test\0\x50x",
+        b"\0\0\0\3\x0bsilent.test\0\x50x", b"\0\0\x85\1\x7f\0\0\1\0\x50x")
 
 
 def to(host, port, frag=0):
@@ -371,4 +372,5 @@ def resolve(world, rng):
 
 
 DEEDS = {talk: 6, bulk: 3, late: 3, target_first: 2, client_resets: 3, target_resets: 2, nobody_there: 2,
-         no_such_name: 2, forbidden: 1, leaves_before_the_name: 1, bind: 4, bind_for_nobody: 2, resolve: 2, datagrams: 5, datagrams_to_nobody: 1}
+         no_such_name: 2, forbidden: 1, leaves_before_the_name: 1, bind: 4, bind_for_nobody: 2, resolve: 2,
+         datagrams: 5, datagrams_to_nobody: 1}

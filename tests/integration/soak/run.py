@@ -74,8 +74,8 @@ class Door:
         self.hosts = os.path.join(folder, name + ".hosts")
         self.users = os.path.join(folder, name + ".users")
         self.rules = os.path.join(folder, name + ".rules")
-        argv = [path, "--listen", "127.0.0.1:0", "--hosts", self.hosts, "--rules", self.rules, "--handshake-timeout", "5",
-                "--connect-timeout", "4", *options]
+        argv = [path, "--listen", "127.0.0.1:0", "--hosts", self.hosts, "--rules", self.rules,
+                "--handshake-timeout", "15", "--connect-timeout", "10", *options]
         if login:
             self.user_lines = [f"{user}:{HASH}\n" for user in (USER.decode(), "other")]
             argv += ["--users", self.users]
@@ -146,7 +146,7 @@ class Soak:
         self.ledger, self.targets = Ledger(), Targets(FORK)
         self.dns = Dns({("dns.test", "A"): ["127.0.0.1"]}, silent=[("silent.test", "A"), ("silent.test", "AAAA")])
         self.closed_port = closed_port()
-        options = [*self.dns.options, "--bind-timeout", "2"]
+        options = [*self.dns.options, "--bind-timeout", "5"]
         self.doors = [Door(path, folder, "open", False, [*options, "--ident", "ask"]),
                       Door(path, folder, "users", True, options)]
         self.stopping, self.failures = FORK.Event(), []
