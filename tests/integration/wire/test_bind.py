@@ -411,8 +411,8 @@ class Ports(unittest.TestCase):
 
     def test_49_no_descriptor_for_the_peer_is_01(self):
         limit = 64
-        with Server(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-                    ) as server, contextlib.ExitStack() as crowd:
+        with Server("--max-clients", "1000", preexec=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (limit, limit))) as server, contextlib.ExitStack() as crowd:
             with server.connect() as c:
                 greet(c)
                 c.sendall(socks5(ANY4, 0, cmd=BIND))
