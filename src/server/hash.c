@@ -4,7 +4,7 @@
  */
 #include "hash.h"
 
-#include "users.h"
+#include "username.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -194,7 +194,7 @@ static int print(const char *name, char *password)
 	if (!hash || hash[0] == '*') {
 		status = complain(strerror(errno));
 	} else if (name) {
-		users_write_name(written, name, strlen(name));
+		username_write(written, name, strlen(name));
 		printf("%s:%s\n", written, hash);
 	} else {
 		printf("%s\n", hash);

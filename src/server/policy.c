@@ -3,12 +3,15 @@
 #include "guard.h"
 #include "options.h"
 #include "rulesfile.h"
+#include "wholefile.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RULES_OCTETS_MAX (64u << 20)
 
 struct policy {
 	atomic_uint count;
@@ -33,6 +36,19 @@ static struct policy *make(const struct options *o, struct opener *opener, struc
 	return p;
 }
 
+static int load(struct ruleset **out, struct opener *opener, const char *path,
+                struct rulesfile_listener *l)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int err = wholefile_read(opener, path, RULES_OCTETS_MAX, &text, &len);
+
+	if (err == 0)
+		err = rulesfile_parse(out, text, len, l);
+	free(text);
+	return err;
+}
+
 static const char *cause(int err)
 {
 	return err == -EINVAL ? "not a regular file" : strerror(-err);
@@ -49,7 +65,7 @@ static void tell_error(void *arg, const struct rulesfile_error *e)
 int policy_check_rules(struct ruleset **out, const struct options *o, struct opener *opener)
 {
 	struct rulesfile_listener l = { .tell = tell_error, .arg = (void *)(uintptr_t)o };
-	int err = o->rules ? rulesfile_load(out, opener, o->rules, &l) : 0;
+	int err = o->rules ? load(out, opener, o->rules, &l) : 0;
 
 	if (err == 0)
 		return 0;
@@ -112,7 +128,7 @@ struct policy *policy_renew(const struct policy *old)
 	/* The guard's settings are the command line's. */
 	if (!o->rules)
 		return NULL;
-	err = rulesfile_load(&rules, old->opener, o->rules, &l);
+	err = load(&rules, old->opener, o->rules, &l);
 	fresh = err == 0 ? make(o, old->opener, old->guard, rules) : NULL;
 	if (err == 0 && !fresh)
 		err = -ENOMEM;

@@ -5,8 +5,7 @@
  */
 #include "rulesfile.h"
 
-#include "users.h"
-#include "wholefile.h"
+#include "username.h"
 
 #include <config/ascii.h>
 #include <config/rules.h>
@@ -14,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FILE_MAX (64u << 20) /* octets */
 
 #define EXPECTS_CLAUSE "from, user, do, to or port, each at most once"
 #define EXPECTS_FROM   "addresses such as 192.0.2.1, 192.168.0.0/16 or fd00::/8, commas between"
@@ -126,16 +123,16 @@ static int read_from(struct rule_reader *r, const struct word *w)
 static int read_user(struct rule_reader *r, const struct word *w)
 {
 	char text[4 * USERS_NAME_MAX + 1], name[USERS_NAME_MAX + 1];
-	struct users_report why;
+	const char *what, *expected;
 	int len;
 
 	if (w->len >= sizeof(text))
 		return tell(r, w, "the name is too long", "at most 255 octets");
 	memcpy(text, w->at, w->len);
 	text[w->len] = '\0';
-	len = users_read_name(text, name, &why);
+	len = username_read(text, name, &what, &expected);
 	if (len < 0)
-		return tell(r, w, why.last.what, why.last.expected);
+		return tell(r, w, what, expected);
 	return ruleset_add_user(r->rs, &r->rule.users, name, (size_t)len);
 }
 
@@ -368,23 +365,6 @@ int rulesfile_parse(struct ruleset **out, const char *text, size_t len,
 	*out = err == 0 ? r.rs : NULL;
 	if (err < 0)
 		ruleset_free(r.rs);
-	return err;
-}
-
-/* The file */
-
-int rulesfile_load(struct ruleset **out, struct opener *opener, const char *path,
-                   struct rulesfile_listener *l)
-{
-	char *text = NULL;
-	size_t len = 0;
-	int err;
-
-	*out = NULL;
-	err = wholefile_read(opener, path, FILE_MAX, &text, &len);
-	if (err == 0)
-		err = rulesfile_parse(out, text, len, l);
-	free(text);
 	return err;
 }
 

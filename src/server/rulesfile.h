@@ -13,8 +13,6 @@
 
 #define RULESFILE_TOLD_MAX 20
 
-struct opener;
-
 /* One mistake. Lines and columns count from 1, columns in octets. */
 struct rulesfile_error {
 	unsigned line, column;
@@ -32,14 +30,8 @@ struct rulesfile_listener {
 };
 
 /*
- * Read a file, opened by opener_open(). Returns 0; -EBADMSG where there are mistakes, which were
- * told; -EINVAL where it is no regular file; -EFBIG; -ENOMEM; another negative errno where it can't
- * be read.
+ * Read its text. Returns 0; -EBADMSG where there are mistakes, which were told; -ENOMEM.
  */
-int rulesfile_load(struct ruleset **out, struct opener *opener, const char *path,
-                   struct rulesfile_listener *l);
-
-/* The same with text: 0, -EBADMSG or -ENOMEM. */
 int rulesfile_parse(struct ruleset **out, const char *text, size_t len,
                     struct rulesfile_listener *l);
 

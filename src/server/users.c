@@ -2,6 +2,7 @@
 
 #include "opener.h"
 #include "table.h"
+#include "username.h"
 
 #include <assert.h>
 #include <crypt.h>
@@ -86,68 +87,6 @@ bool users_hash_is_valid(const char *hash, bool *weak)
 	       is_hash_text(hash, hash[0] != '$' && hash[0] != '_') && is_whole(hash);
 }
 
-/* Names */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-int users_read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users_report *r)
-{
-	int n = 0, high, low;
-
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		r->last.what = "a control character in the name";
-		r->last.expected = "printable characters, or \\xHH for any octet";
-		if (c < ' ' || c == 0x7f)
-			return -1;
-		if (c == '\\' && text[1] == '\\') {
-			text++;
-		} else if (c == '\\') {
-			r->last.what = "a backslash in the name that starts no \\\\ or \\xHH";
-			r->last.expected = "\\\\ for a backslash, \\xHH for any octet";
-			high = text[1] == 'x' ? hex_digit(text[2]) : -1;
-			low = high >= 0 ? hex_digit(text[3]) : -1;
-			if (low < 0)
-				return -1;
-			c = (unsigned char)(high << 4 | low);
-			text += 3;
-		}
-		r->last.what = "the name is too long";
-		r->last.expected = "at most 255 octets";
-		if (n == USERS_NAME_MAX)
-			return -1;
-		out[n++] = (char)c;
-	}
-	r->last.what = "there is no name";
-	r->last.expected = "NAME:HASH";
-	out[n] = '\0';
-	return n > 0 ? n : -1;
-}
-
-void users_write_name(char *out, const char *name, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		if (c == '\\')
-			out += sprintf(out, "\\\\");
-		/* 0xef could be taken for the start of a byte order mark. */
-		else if (c < ' ' || c == 0x7f || c == ':' || ((c == '#' || c == 0xef) && i == 0) ||
-		         (c == ' ' && (i == 0 || i == len - 1)))
-			out += sprintf(out, "\\x%02x", c);
-		else
-			*out++ = (char)c;
-	}
-	*out = '\0';
-}
-
 /* The file */
 
 static int make_room(struct users *u)
@@ -205,7 +144,7 @@ static int read_line(struct users *u, char *text, unsigned line, struct users_re
 	if (isspace((unsigned char)text[0]) ||
 	    (hash[-1] == '\0' && hash - 1 > text && isspace((unsigned char)hash[-2])))
 		return -EBADMSG;
-	len = users_read_name(text, one.name, r);
+	len = username_read(text, one.name, &r->last.what, &r->last.expected);
 	if (len < 0)
 		return -EBADMSG;
 	one.len = (uint8_t)len;

@@ -26,7 +26,7 @@ struct users_mistake {
 struct users_report {
 	size_t n_mistakes; /* more than there is room for are counted, too */
 	struct users_mistake mistakes[USERS_MISTAKES_MAX];
-	struct users_mistake last; /* the one that was found last, for who reads a line */
+	struct users_mistake last; /* the one that was found last, and not noted yet */
 	unsigned weak_line; /* the first hash of a kind that crypt(3) calls legacy; 0: none */
 	bool open_to_all;   /* every user of this machine may read it */
 };
@@ -53,14 +53,5 @@ const char *users_decoy(const struct users *u, const char *name, size_t len);
 
 /* Is it a hash that crypt(3) can judge, whole; @weak: of a kind that it calls legacy. */
 bool users_hash_is_valid(const char *hash, bool *weak);
-
-/*
- * The name that the file has as @text, up to its NUL. Returns its length, or -1 with what is wrong
- * in @r->last.
- */
-int users_read_name(const char *text, char out[USERS_NAME_MAX + 1], struct users_report *r);
-
-/* A name as the file has it; @out has room for 4 * @len + 1. */
-void users_write_name(char *out, const char *name, size_t len);
 
 #endif

@@ -4,6 +4,7 @@
 #include <options.h>
 #include <policy.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char path[] = "/tmp/test_policy.XXXXXX";
@@ -161,6 +162,10 @@ START_TEST(what_cant_be_used_makes_no_policy)
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_ptr_null(policy_renew(p));
 	ck_assert_int_eq(policy_new(&fresh, &o, NULL), 1);
+	/* Nobody writes to it; it must not be waited for. */
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_ptr_null(policy_renew(p));
+	ck_assert_int_eq(unlink(path), 0);
 	policy_put(p);
 	o.rules = NULL;
 	ck_assert_int_eq(policy_new(&p, &o, NULL), 0);

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <rulesfile.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct heard {
 	unsigned n;
@@ -140,33 +138,6 @@ START_TEST(an_explanation_can_be_shown)
 }
 END_TEST
 
-START_TEST(files_are_read)
-{
-	struct heard h = { 0 };
-	struct rulesfile_listener l = { .tell = hear, .arg = &h };
-	char path[] = "/tmp/test_rulesfile.XXXXXX";
-	int fd = mkstemp(path);
-	struct ruleset *rs;
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), 0);
-	ck_assert_uint_eq(rs->n_rules, 0);
-	ruleset_free(rs);
-	ck_assert_int_eq(write(fd, "allow\ndeny", 10), 10);
-	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), 0);
-	ck_assert_uint_eq(rs->n_rules, 2);
-	ruleset_free(rs);
-	close(fd);
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), -ENOENT);
-	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(rulesfile_load(&rs, NULL, path, &l), -EINVAL);
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(rulesfile_load(&rs, NULL, "/", &l), -EINVAL);
-	ck_assert_uint_eq(h.n, 0);
-}
-END_TEST
-
 UNIT_MAIN("server rulesfile", { mistakes_are_told_where_they_are, ROWS(bad) },
           { a_nul_is_told_too, 0 }, { twenty_are_told_and_the_rest_counted, 0 },
-          { an_explanation_can_be_shown, 0 }, { files_are_read, 0 })
+          { an_explanation_can_be_shown, 0 })

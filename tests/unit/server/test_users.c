@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <users.h>
+#include <username.h>
 
 /* Real hashes of the password "x"; the last character of each may not be missing. */
 static const struct {
@@ -187,7 +187,7 @@ START_TEST(every_name_can_be_written)
 	struct users *u;
 	struct made m;
 
-	users_write_name(text, names[_i].name, names[_i].len);
+	username_write(text, names[_i].name, names[_i].len);
 	ck_assert_str_eq(text, names[_i].written);
 	strcat(text, ":" H "\r\n");
 	made_init(&m, text, strlen(text));
