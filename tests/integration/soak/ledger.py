@@ -33,8 +33,11 @@ class Ledger:
             self.tunnels[client] += tunnels
 
 
-def read_log(lines):
-    """Returns ({client: [(sent, received), ...]} of the tunnels that ended well, {kind of end: how many}, faults)."""
+def read_log(lines, threads):
+    """
+    Returns ({client: [(sent, received), ...]} of the tunnels that ended well, {kind of end: how many}, faults).
+    Each thread counts its sessions in steps of their number.
+    """
     tunnels, kinds, faults = collections.defaultdict(list), collections.Counter(), []
     seen = set()
     for line in lines:
@@ -44,6 +47,7 @@ def read_log(lines):
         if not end:
             continue
         kind, number, client = end.groups()
+        number = int(number)
         if number in seen:
             faults.append(f"a second end of one session: {line}")
         seen.add(number)
@@ -52,9 +56,11 @@ def read_log(lines):
         traffic = TRAFFIC.search(line)
         if kind == "close" and traffic:
             tunnels[client].append(tuple(map(int, traffic.groups())))
-    if seen and len(seen) != max(map(int, seen)):
-        missing = sorted(set(range(1, max(map(int, seen)) + 1)) - set(map(int, seen)))
-        faults.append(f"{len(missing)} sessions have no end, the first of them is {missing[0]}")
+    for first in range(threads, 2 * threads):
+        mine = {n for n in seen if n % threads == first % threads}
+        missing = set(range(first, max(mine, default=0), threads)) - mine
+        if missing:
+            faults.append(f"{len(missing)} sessions have no end, the first of them is {min(missing)}")
     return tunnels, kinds, faults
 
 

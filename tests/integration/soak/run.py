@@ -26,7 +26,7 @@ WIRE = os.path.join(os.path.dirname(HERE), "wire")
 sys.path[:0] = [HERE, WIRE]
 sys.dont_write_bytecode = True
 SKIPPED = 77
-CLIENTS, OTHERS = 10, 3
+CLIENTS, OTHERS, THREADS = 10, 3, 2
 FORK = multiprocessing.get_context("fork")
 
 
@@ -84,7 +84,7 @@ class Door:
             self.process = subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL)
         self.port = int(self.wait_line("listening ").rpartition("port=")[2])
         self.reloads = 0
-        self.sockets = self.count("socket:")
+        self.sockets = self.count("socket:") + THREADS
         self.fds = len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def write(self, rng):
@@ -132,8 +132,11 @@ class Door:
         return n
 
     def is_empty(self):
-        """Nothing is left but what it started with, a socket for questions to the nameserver, and idle pipes."""
-        return self.count("socket:") <= self.sockets + 1
+        """
+        Nothing is left but what it started with, a socket for questions to the nameserver for each thread, and idle
+        pipes.
+        """
+        return self.count("socket:") <= self.sockets
 
     def rss_kib(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
@@ -146,7 +149,7 @@ class Soak:
         self.ledger, self.targets = Ledger(), Targets(FORK)
         self.dns = Dns({("dns.test", "A"): ["127.0.0.1"]}, silent=[("silent.test", "A"), ("silent.test", "AAAA")])
         self.closed_port = closed_port()
-        options = [*self.dns.options, "--bind-timeout", "5"]
+        options = [*self.dns.options, "--bind-timeout", "5", "--threads", str(THREADS)]
         self.doors = [Door(path, folder, "open", False, [*options, "--ident", "ask"]),
                       Door(path, folder, "users", True, options)]
         self.stopping, self.failures = FORK.Event(), []
@@ -231,7 +234,7 @@ class Soak:
             self.fail(f"{door.name}: sessions were left: {[x for x in lines if x.startswith(('stopped', 'draining'))]}")
         if any("Sanitizer" in line or "runtime error:" in line for line in lines):
             self.fail(f"{door.name}: a sanitizer complains:\n" + "\n".join(lines[-80:]))
-        tunnels, kinds, faults = read_log(lines)
+        tunnels, kinds, faults = read_log(lines, THREADS)
         for fault in faults:
             self.fail(f"{door.name}: {fault}")
         warnings = {line for line in lines if line.startswith("warning ")}

@@ -28,6 +28,8 @@ def is_sanitized():
 
 
 class FloodCase(unittest.TestCase):
+    OPTIONS = ()
+
     def setUp(self):
         self.stack = contextlib.ExitStack()
         self.addCleanup(self.stack.close)
@@ -36,7 +38,7 @@ class FloodCase(unittest.TestCase):
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
 
     def serve(self, *options, **how):
-        self.server = self.stack.enter_context(Server("-q", *options, **how))
+        self.server = self.stack.enter_context(Server("-q", *self.OPTIONS, *options, **how))
         return self.server
 
     def honest(self, **how):
@@ -198,8 +200,8 @@ class Flood(FloodCase):
         zone = {("honest.test", "A"): ["127.0.0.2"]}
         with Dns(zone, silent=silent) as dns:
             server = self.serve(*dns.options)
-            # One socket for questions is kept.
-            fds = server.fds() + 1
+            # Each thread keeps a socket for questions.
+            fds = server.fds() + 2
             with Honest(server, name=b"honest.test") as honest:
                 crowd = self.crowd(300)
                 for n, sock in enumerate(crowd):
@@ -251,6 +253,56 @@ class Shortage(FloodCase):
                 honest.go_on(8)
             self.assertLess(server.cpu_seconds() - before, 1)
         self.over(fds)
+
+
+class Seats(FloodCase):
+    """Whoever takes every place that there is to be had, others have theirs."""
+
+    def test_86_one_source_takes_its_share(self):
+        server = self.serve("--max-clients", "100", "--max-clients-per-source", "30")
+        fds = server.fds()
+        with Honest(server) as honest:
+            crowd = []
+            for _ in range(10):
+                crowd += self.crowd(50)
+                for sock in crowd[-50:]:
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        sock.sendall(GREETING)
+                honest.go_on(2)
+            # Its own share and no more; an honest one has two descriptors, or three for the moment.
+            self.assertLessEqual(server.fds(), fds + 30 + 4)
+        self.over(fds, crowd)
+
+    def test_86_silent_ones_of_all_sources_make_room(self):
+        server = self.serve("--max-clients", "40")
+        fds = server.fds()
+        crowd = [self.stack.enter_context(socket.create_connection(
+            ("127.0.0.1", server.port), PATIENCE, (f"127.0.5.{n}", 0))) for n in range(1, 61)]
+        for n, sock in enumerate(crowd):
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                sock.sendall(STAGES[n % len(STAGES)])
+        with Honest(server) as honest:
+            honest.go_on(8)
+        self.over(fds, crowd)
+
+    def test_86_one_user_takes_a_share(self):
+        with UsersFile(hash_line("one", b"1") + hash_line("two", b"2")) as users:
+            server = self.serve("--users", users.name, "--max-clients-per-user", "20")
+            fds = server.fds()
+            with black_hole() as hole, Honest(server, login=userpass("two", "2")) as honest:
+                crowd = self.crowd(60)
+                for sock in crowd:
+                    sock.sendall(GREETING2 + userpass("one", "1") + socks5("127.0.0.1", hole.port))
+                honest.go_on(8)
+                for sock in crowd:
+                    reset(sock)
+            self.over(fds)
+
+
+class Threads(Flood):
+    """The floods again, with two loops."""
+
+    OPTIONS = ("--threads", "2")
 
 
 if __name__ == "__main__":
