@@ -47,8 +47,8 @@ void handshake_free(struct handshake *hs)
 	ident_free(hs->ident);
 	policy_put(hs->policy);
 	door_leave(hs->login);
-	/* A password may be in it that nobody has judged. */
-	if (hs->demanded && !hs->judged)
+	/* A password may be in it that nobody has judged, or asked for. */
+	if (!hs->judged)
 		explicit_bzero(&hs->socks, sizeof(hs->socks));
 	if (hs->rest)
 		explicit_bzero(hs->rest, hs->rest_len);

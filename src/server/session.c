@@ -344,7 +344,9 @@ static void discard(struct session *s)
 	ssize_t n;
 
 	do {
-		n = recv(s->client.fd, s->worker->scratch, WORKER_SCRATCH, MSG_DONTWAIT);
+		/* TCP copies nothing then: it may be a password. */
+		n = recv(s->client.fd, s->worker->scratch, WORKER_SCRATCH,
+		         MSG_DONTWAIT | MSG_TRUNC);
 		if (n > 0)
 			s->end.discarded += (uint32_t)n;
 	} while ((n > 0 && s->end.discarded < LINGER_OCTETS_MAX) || (n < 0 && errno == EINTR));

@@ -26,9 +26,9 @@ class System(unittest.TestCase):
         os.chmod(file.name, 0o644)
         return ["mount", "--bind", file.name, "/etc/" + name]
 
-    def serve(self, *options, dns=None, hosts=None):
+    def serve(self, *options, dns=None, hosts=None, modules=""):
         mounts = [self.etc("hosts", HOSTS),
-                  self.etc("nsswitch.conf", f"hosts: files{' dns' if dns else ''}\n"),
+                  self.etc("nsswitch.conf", f"hosts: {modules} files{' dns' if dns else ''} # all\n"),
                   self.etc("resolv.conf",
                            f"nameserver {dns.address}\noptions attempts:1\n" if dns else "")]
         script = " && ".join([*(" ".join(one) for one in mounts), 'exec "$@"'])
@@ -61,6 +61,19 @@ class System(unittest.TestCase):
         server = self.serve()
         self.assertEqual(self.ask(server, b"none.test", 80), 4)
         server.line("^failed .*target=none.test:80 stage=resolve reply=04 ")
+
+    def test_modules_are_loaded_before_the_sandbox_would_not_let_them(self):
+        # One that libc brings along, and that knows nobody.
+        server = self.serve(modules="hesiod [!UNAVAIL=continue success=return] no_such_module")
+        with open(f"/proc/{server.process.pid}/maps", encoding="utf-8") as f:
+            loaded = f.read()
+        if "libnss_hesiod" not in loaded:
+            libc = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False)
+            self.assertNotIn("libnss_hesiod", libc.stdout)
+            self.skipTest("this libc has no module to load")
+        with Peer() as peer:
+            self.assertEqual(self.ask(server, b"sys.test", peer.port), 0)
+            self.assertEqual(self.ask(server, b"none.test", peer.port), 4)
 
     def test_hosts_comes_first_and_localhost_is_never_asked(self):
         server = self.serve(hosts="127.0.0.2 sys.test\n")
