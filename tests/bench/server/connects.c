@@ -5,7 +5,6 @@
 #include "load.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,12 +42,9 @@ static void put(struct client *c, const void *buf, size_t len, enum client_state
 
 static void begin(struct client *c, uint64_t data)
 {
-	const int on = 1;
-
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		die("socket: %s", strerror(errno));
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->began = now_ns();
 	c->st = CONNECTING;
 	under_way++;
