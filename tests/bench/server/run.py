@@ -18,6 +18,7 @@ usage: run.py --build DIR [options]
                             processor meanwhile; the calmest is kept
   --nice N                  processors before others get theirs, as root: -10, say, in a session of its own (where
                             the kernel groups processes by session, nice(1) alone changes nothing)
+  --rest S                  a pause before each figure, for those others
   --json FILE               all that was measured, too
   --quick                   one round, the content check above all: a test of socksifyd and of this tool. No
                             time makes it fail.
@@ -83,6 +84,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--calm", type=float)
     parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--rest", type=float, default=0)
     parser.add_argument("--json")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
@@ -366,6 +368,7 @@ class Bench:
         """What the tool says, and the server's processor time beside it; None if that can't be had."""
         best = None
         for _ in range(1 if self.args.calm is None else 5):
+            time.sleep(self.args.rest)
             got = self.measured_once(server, story, *words)
             if got is None:
                 break
