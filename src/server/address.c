@@ -25,6 +25,22 @@ void address_to_endpoint(const union address *a, struct endpoint *ep)
 	endpoint_unmap(ep);
 }
 
+bool address_same_host(const union address *a, const union address *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return a->sa.sa_family == AF_INET6 && a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
+	       memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr)) == 0;
+}
+
+bool address_equal(const union address *a, const union address *b)
+{
+	/* The port is at the same place in both families. */
+	return a->in.sin_port == b->in.sin_port && address_same_host(a, b);
+}
+
 void address_of_socket(union address *a, int fd)
 {
 	socklen_t len = sizeof(*a);

@@ -4,6 +4,7 @@
 
 #include <base/endpoint.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 union address {
@@ -22,6 +23,10 @@ static inline socklen_t address_len(const union address *a)
 void address_from_endpoint(union address *a, const struct endpoint *ep);
 /* v4-mapped becomes IPv4; AF_UNSPEC becomes ENDPOINT_NONE. */
 void address_to_endpoint(const union address *a, struct endpoint *ep);
+
+/* Ports not counted; the scope is. v4-mapped is not IPv4 here. */
+bool address_same_host(const union address *a, const union address *b);
+bool address_equal(const union address *a, const union address *b);
 
 /* Of a socket's own end and of its peer; AF_UNSPEC where the kernel doesn't know. */
 void address_of_socket(union address *a, int fd);

@@ -110,17 +110,13 @@ static bool may(const struct entry *e, const union address *to)
 	return e->book->events->may(e->book->arg, &e->asked, to);
 }
 
-static bool is_same(const union address *a, const union address *b)
-{
-	return a->sa.sa_family == b->sa.sa_family && memcmp(a, b, address_len(a)) == 0;
-}
-
 static void look_through(struct entry *e, const union address *addrs, size_t n)
 {
 	int family = e->book->from->sa.sa_family;
 
 	for (size_t i = 0; i < n && !e->listed; i++)
-		e->listed = is_known(&e->to) && is_same(&addrs[i], &e->to) && may(e, &addrs[i]);
+		e->listed = is_known(&e->to) && address_equal(&addrs[i], &e->to) &&
+		            may(e, &addrs[i]);
 	for (int turn = 0; turn < 2; turn++)
 		for (size_t i = 0; i < n && !is_known(&e->instead); i++)
 			if ((turn == 0) == (addrs[i].sa.sa_family == family) && may(e, &addrs[i]) &&

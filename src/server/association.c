@@ -9,11 +9,7 @@
  */
 #include "association.h"
 
-#include "addressbook.h"
-#include "asked.h"
-#include "fragments.h"
-#include "inbox.h"
-#include "policy.h"
+#include "dispatch.h"
 #include "ports.h"
 
 #include <errno.h>
@@ -28,15 +24,6 @@
 
 enum family { V4, V6, FAMILIES };
 
-/* The last address that was found good, by the header that named it: most datagrams repeat it. */
-struct route {
-	uint8_t header[OUTBOX_HEADER_MAX];
-	size_t header_len; /* 0: none */
-	union address to;
-	struct policy *policy; /* that found it so */
-	int64_t end_ms;        /* then it is to be judged again */
-};
-
 struct association {
 	struct session *session;
 	struct watch client, targets[FAMILIES];
@@ -45,38 +32,14 @@ struct association {
 	union address peer;    /* the client's; its port is 0 until it is known */
 	bool connected;        /* ->client, to ->peer */
 	struct endpoint named; /* by the request */
-	struct route route;
-	struct addressbook *book; /* NULL before the first name */
-	struct asked *asked;      /* for --udp-peers=asked */
-	struct fragments *fragments;
-	struct timer fragments_due;
-	struct association_count count;
+	struct dispatch dispatch;
+	struct association_count count; /* ->dropped: what neither outbox nor dispatch count */
 };
-
-static void drop(struct association *a)
-{
-	a->count.dropped++;
-}
-
-static bool same_host(const union address *a, const union address *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr)) == 0 &&
-	       a->in6.sin6_scope_id == b->in6.sin6_scope_id;
-}
 
 /* In network order; it is at the same place in both families. */
 static uint16_t port_of(const union address *a)
 {
 	return a->in.sin_port;
-}
-
-static bool is_same(const union address *a, const union address *b)
-{
-	return port_of(a) == port_of(b) && same_host(a, b);
 }
 
 /* Sockets */
@@ -128,19 +91,6 @@ static struct worker *worker_of(const struct association *a)
 
 /* To the targets */
 
-/* May a datagram for @asked go to @to; where that is NULL: may the name be asked for. */
-static bool may(void *arg, const struct endpoint *asked, const union address *to)
-{
-	const struct association *a = arg;
-	const struct policy_who who = session_who(a->session);
-	const char *why;
-
-	if (to && is_same(to, &a->own))
-		return false;
-	return policy_judge(worker_of(a)->policy, &who, POLICY_UDP, asked, to, &why) !=
-	       POLICY_DENIED;
-}
-
 static void target_ready(struct association *a, enum family f);
 
 static void target4_ready(struct watch *w, uint32_t events)
@@ -172,133 +122,22 @@ static bool open_target(struct association *a, enum family f)
 	return true;
 }
 
-static void send_out(struct association *a, const union address *to, const uint8_t *data,
-                     size_t len)
-{
-	enum family f = to->sa.sa_family == AF_INET ? V4 : V6;
-
-	if (open_target(a, f))
-		outbox_add(worker_of(a)->outbox, &a->to_targets[f], to, NULL, 0, data, len);
-	else
-		drop(a);
-}
-
-/* @to was judged. */
-static void send_first(struct association *a, const union address *to, const uint8_t *data,
-                       size_t len)
-{
-	if (worker_of(a)->options->udp_asked)
-		asked_add(&a->asked, to);
-	send_out(a, to, data, len);
-}
-
-/* A datagram that has waited. What it is in ends with this call. */
-static void go(void *arg, const struct endpoint *asked, const union address *to,
-               const uint8_t *data, size_t len)
+static void go(void *arg, const union address *to, const uint8_t *data, size_t len, bool fleeting)
 {
 	struct association *a = arg;
+	struct outbox *out = worker_of(a)->outbox;
+	enum family f = to->sa.sa_family == AF_INET ? V4 : V6;
 
-	(void)asked;
-	if (!to) {
-		drop(a);
+	if (!open_target(a, f)) {
+		a->count.dropped++;
 		return;
 	}
-	send_first(a, to, data, len);
-	outbox_flush(worker_of(a)->outbox);
-}
-
-static const struct addressbook_events book_events = { .may = may, .go = go };
-
-static void send_to_name(struct association *a, const struct endpoint *dst, const uint8_t *data,
-                         size_t len)
-{
-	struct worker *w = worker_of(a);
-	union address to;
-
-	if (!a->book)
-		a->book = addressbook_new(&w->loop, w->resolver, &a->peer, &book_events, a);
-	switch (a->book ? addressbook_find(a->book, dst, data, len, &to) : ADDRESSBOOK_NO) {
-	case ADDRESSBOOK_FOUND:
-		/* Rules may have changed since. */
-		if (!may(a, dst, &to))
-			break;
-		send_first(a, &to, data, len);
-		return;
-	case ADDRESSBOOK_WAITS:
-		return;
-	case ADDRESSBOOK_NO:
-		break;
-	}
-	drop(a);
-}
-
-static bool send_to(struct association *a, const struct endpoint *dst, const uint8_t *data,
-                    size_t len, union address *to)
-{
-	if (dst->kind == ENDPOINT_NAME) {
-		send_to_name(a, dst, data, len);
-		return false;
-	}
-	address_from_endpoint(to, dst);
-	if (!may(a, dst, to)) {
-		drop(a);
-		return false;
-	}
-	send_first(a, to, data, len);
-	return true;
-}
-
-static void stop_waiting_for_pieces(struct association *a)
-{
-	loop_stop_timer(&worker_of(a)->loop, &a->fragments_due);
-	fragments_drop(&a->fragments);
-}
-
-static void fragments_late(struct timer *t)
-{
-	struct association *a = LOOP_OWNER(t, struct association, fragments_due);
-
-	a->count.dropped += fragments_drop(&a->fragments);
-}
-
-static void take_piece(struct association *a, const struct socks5_udp_header *h,
-                       const uint8_t *data, size_t len)
-{
-	struct loop *l = &worker_of(a)->loop;
-	union address to;
-
-	if (worker_of(a)->options->udp_no_fragments) {
-		drop(a);
-		return;
-	}
-	switch (fragments_add(&a->fragments, l->now_ms, h->frag, &h->dst, data, len,
-	                      &a->count.dropped)) {
-	case FRAGMENTS_KEPT:
-		timer_start(&l->timers, &a->fragments_due, a->fragments->due_ms);
-		return;
-	case FRAGMENTS_WHOLE:
-		send_to(a, &a->fragments->dst, a->fragments->data, a->fragments->len, &to);
-		outbox_flush(worker_of(a)->outbox);
-		stop_waiting_for_pieces(a);
-		return;
-	case FRAGMENTS_USELESS:
-		stop_waiting_for_pieces(a);
-		return;
-	}
+	outbox_add(out, &a->to_targets[f], to, NULL, 0, data, len);
+	if (fleeting)
+		outbox_flush(out);
 }
 
 /* From the client */
-
-/* A destination as it can be used; false: it can't. */
-static bool make_usable(struct endpoint *dst)
-{
-	/* An interface's name in a scope would be ours, not the client's to choose. */
-	if (dst->kind == ENDPOINT_NAME && !strchr(dst->name, '%'))
-		endpoint_parse_ip(dst, dst->name);
-	endpoint_unmap(dst);
-	return dst->port > 0 &&
-	       (dst->kind != ENDPOINT_NAME || endpoint_name_is_valid(dst->name, dst->name_len));
-}
 
 /*
  * The first good datagram: is it the client's. Where the request named a port at the client's own
@@ -314,7 +153,7 @@ static bool settle_port(struct association *a, const union address *from,
 		address_from_endpoint(&named, &a->named);
 		named.in6.sin6_scope_id = named.sa.sa_family == AF_INET6 ? from->in6.sin6_scope_id
 		                                                         : 0;
-		if (same_host(&named, from) && !is_same(&named, from) &&
+		if (address_same_host(&named, from) && !address_equal(&named, from) &&
 		    !endpoint_equal(&a->named, dst))
 			return false;
 	}
@@ -326,61 +165,24 @@ static bool settle_port(struct association *a, const union address *from,
 
 static bool is_from_client(const struct association *a, const union address *from)
 {
-	return port_of(&a->peer) ? is_same(from, &a->peer) : same_host(from, &a->peer);
-}
-
-static bool follows(const struct association *a, const struct inbox_datagram *d)
-{
-	const struct route *r = &a->route;
-
-	/* RSV is not judged. */
-	return r->header_len > 0 && d->len >= r->header_len &&
-	       memcmp(d->data + 2, r->header + 2, r->header_len - 2) == 0 &&
-	       r->policy == worker_of(a)->policy && worker_of(a)->loop.now_ms < r->end_ms;
-}
-
-static void remember(struct association *a, const struct inbox_datagram *d, size_t header_len,
-                     const union address *to)
-{
-	struct route *r = &a->route;
-
-	if (header_len > sizeof(r->header))
-		return;
-	memcpy(r->header, d->data, header_len);
-	r->header_len = header_len;
-	r->to = *to;
-	r->end_ms = worker_of(a)->loop.now_ms + ROUTE_MS;
-	/* Kept, so that it is not mistaken for a later one at the same place. */
-	if (r->policy != worker_of(a)->policy) {
-		policy_put(r->policy);
-		r->policy = policy_get(worker_of(a)->policy);
-	}
+	return port_of(&a->peer) ? address_equal(from, &a->peer)
+	                         : address_same_host(from, &a->peer);
 }
 
 static void take(struct association *a, const struct inbox_datagram *d)
 {
 	struct socks5_udp_header h;
-	union address to;
 	size_t used;
 
-	if (!is_from_client(a, d->from)) {
-		drop(a);
+	if (!is_from_client(a, d->from))
+		a->count.dropped++;
+	else if (dispatch_again(&a->dispatch, d))
 		return;
-	}
-	if (follows(a, d)) {
-		used = a->route.header_len;
-		send_out(a, &a->route.to, d->data + used, d->len - used);
-		return;
-	}
-	if (socks5_get_udp_header(d->data, d->len, &h, &used) != WIRE_OK || !make_usable(&h.dst) ||
-	    (!port_of(&a->peer) && !settle_port(a, d->from, &h.dst))) {
-		drop(a);
-		return;
-	}
-	if (h.frag > 0)
-		take_piece(a, &h, d->data + used, d->len - used);
-	else if (send_to(a, &h.dst, d->data + used, d->len - used, &to))
-		remember(a, d, used, &to);
+	else if (dispatch_read(d, &h, &used) &&
+	         (port_of(&a->peer) || settle_port(a, d->from, &h.dst)))
+		dispatch_send(&a->dispatch, d, &h, used);
+	else
+		a->count.dropped++;
 }
 
 static void client_ready(struct watch *w, uint32_t events)
@@ -417,7 +219,7 @@ static void make_label(struct label *l, const union address *from)
 	struct socks5_udp_header h = { .frag = 0 };
 	struct writer w;
 
-	if (l->of && is_same(l->of, from))
+	if (l->of && address_equal(l->of, from))
 		return;
 	address_to_endpoint(from, &h.dst);
 	writer_init(&w, l->octets, sizeof(l->octets));
@@ -428,8 +230,8 @@ static void make_label(struct label *l, const union address *from)
 
 static void answer(struct association *a, const struct inbox_datagram *d, struct label *l)
 {
-	if (worker_of(a)->options->udp_asked && !asked_holds(a->asked, d->from)) {
-		drop(a);
+	if (!dispatch_awaits(&a->dispatch, d->from)) {
+		a->count.dropped++;
 		return;
 	}
 	make_label(l, d->from);
@@ -505,7 +307,7 @@ static struct association *make(struct session *s, const struct endpoint *named)
 	for (int f = 0; f < FAMILIES; f++)
 		a->to_targets[f] = (struct outlet){ .joint_max = OUTLET_JOINT_MAX,
 			                            .count = &a->count.sent };
-	a->fragments_due.due = fragments_late;
+	dispatch_init(&a->dispatch, s, go, a);
 	a->named = *named;
 	plain_address(&a->peer, &s->from);
 	a->peer.in.sin_port = 0;
@@ -523,6 +325,7 @@ static int open_client(struct association *a)
 		err = bind_between(a->client.fd, &a->own, &o->udp_ports);
 	if (err < 0)
 		return err;
+	a->dispatch.door = a->own;
 	a->to_client.fd = a->client.fd;
 	return loop_want(&worker_of(a)->loop, &a->client, EPOLLIN);
 }
@@ -553,9 +356,7 @@ void association_stop(struct association *a)
 {
 	struct loop *l = &worker_of(a)->loop;
 
-	addressbook_free(a->book);
-	a->book = NULL;
-	stop_waiting_for_pieces(a);
+	dispatch_fini(&a->dispatch);
 	loop_close(l, &a->client);
 	for (int f = 0; f < FAMILIES; f++)
 		loop_close(l, &a->targets[f]);
@@ -564,12 +365,13 @@ void association_stop(struct association *a)
 void association_free(struct association *a)
 {
 	put_boxes(worker_of(a));
-	asked_free(&a->asked);
-	policy_put(a->route.policy);
 	free(a);
 }
 
-const struct association_count *association_count(const struct association *a)
+struct association_count association_count(const struct association *a)
 {
-	return &a->count;
+	struct association_count c = a->count;
+
+	c.dropped += a->dispatch.dropped + c.sent.dropped + c.received.dropped;
+	return c;
 }

@@ -11,8 +11,8 @@
 struct association;
 
 struct association_count {
-	struct outbox_count sent, received; /* by the client's view; ->dropped: at the last step */
-	uint64_t dropped;                   /* before that, both ways */
+	struct outbox_count sent, received; /* as the client sees it */
+	uint64_t dropped;                   /* in all */
 };
 
 /*
@@ -32,6 +32,6 @@ void association_stop(struct association *a);
 /* After association_stop(). */
 void association_free(struct association *a);
 
-const struct association_count *association_count(const struct association *a);
+struct association_count association_count(const struct association *a);
 
 #endif

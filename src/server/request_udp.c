@@ -52,13 +52,13 @@ static void udp_give_back(struct session *s)
 
 static void udp_log(struct event *e, const struct session *s)
 {
-	const struct association_count *c = association_count(s->serving);
+	const struct association_count c = association_count(s->serving);
 
-	event_number(e, "sent", c->sent.octets);
-	event_number(e, "received", c->received.octets);
-	event_number(e, "sent_datagrams", c->sent.datagrams);
-	event_number(e, "received_datagrams", c->received.datagrams);
-	event_number(e, "dropped_datagrams", c->dropped + c->sent.dropped + c->received.dropped);
+	event_number(e, "sent", c.sent.octets);
+	event_number(e, "received", c.received.octets);
+	event_number(e, "sent_datagrams", c.sent.datagrams);
+	event_number(e, "received_datagrams", c.received.datagrams);
+	event_number(e, "dropped_datagrams", c.dropped);
 }
 
 static const struct service udp_service = {
@@ -69,6 +69,7 @@ static const struct service udp_service = {
 	.stop = udp_stop,
 	.free = udp_give_back,
 	.log = udp_log,
+	.all_said = true,
 };
 
 static void log_open(const struct session *s, const union address *bnd)

@@ -307,6 +307,18 @@ int session_request(struct session *s)
 	return s->client.mask ? 0 : loop_want(&s->worker->loop, &s->client, client_mask(s));
 }
 
+/* What is not taken goes later. 0, or a negative errno where the client is gone. */
+static int say_to_served(struct session *s)
+{
+	int err = handshake_flush(s->hs, s->client.fd);
+
+	if (err < 0 || !s->service->all_said || handshake_has_output(s->hs))
+		return err;
+	handshake_free(s->hs);
+	s->hs = NULL;
+	return 0;
+}
+
 void session_serve(struct session *s, const struct service *service, void *serving, int64_t ms)
 {
 	s->service = service;
@@ -314,7 +326,7 @@ void session_serve(struct session *s, const struct service *service, void *servi
 	session_enter(s, SESSION_SERVED);
 	if (ms > 0)
 		loop_start_timer(&s->worker->loop, &s->deadline, ms);
-	if (handshake_flush(s->hs, s->client.fd) < 0)
+	if (say_to_served(s) < 0)
 		session_end(s, "the client is gone");
 	else
 		update(s);
@@ -408,7 +420,7 @@ static void client_ready(struct watch *w, uint32_t events)
 			update(s);
 		return;
 	case SESSION_SERVED:
-		if (events & EPOLLOUT && handshake_flush(s->hs, w->fd) < 0)
+		if (events & EPOLLOUT && s->hs && say_to_served(s) < 0)
 			session_end(s, "the client is gone");
 		else if (events & ~(uint32_t)EPOLLOUT)
 			s->service->ready(s, events);

@@ -37,6 +37,7 @@ struct service {
 	void (*free)(struct session *s); /* after ->stop(): give ->serving back */
 	/* What its last line says beside the result; may be NULL. */
 	void (*log)(struct event *e, const struct session *s);
+	bool all_said; /* there is no second reply: the handshake's memory is given back */
 };
 
 struct session {
@@ -91,7 +92,8 @@ void session_wait(struct session *s);
 /* ->target stands and the good reply is queued in the handshake's machine. */
 void session_tunnel(struct session *s);
 /*
- * The good reply is queued in the handshake's machine, which stays for the next one.
+ * The good reply is queued in the handshake's machine, which stays for the next one,
+ * where the service may have one.
  *
  * @serving  becomes the session's, for ->free()
  * @ms       until ->due(); 0: never
