@@ -36,6 +36,14 @@ def datagram_socket(address="127.0.0.1", port=0):
     return sock
 
 
+def waiting(port):
+    """Octets, and what they are kept in, that came to an IPv4 port and that nobody has read."""
+    with open("/proc/net/udp", encoding="ascii") as f:
+        rows = [line.split() for line in list(f)[1:]]
+    return sum(int(row[4].split(":")[1], 16) for row in rows
+               if int(row[1].split(":")[1], 16) == port)
+
+
 class Target:
     """A UDP socket at the far end."""
 
@@ -191,8 +199,8 @@ class Begin(Udp):
 
     def test_36_no_descriptors_left_is_a_general_failure(self):
         n = 40
-        with Server(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))) as server, \
-                contextlib.ExitStack() as stack:
+        with Server("--max-clients", "1000", preexec=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (n, n))) as server, contextlib.ExitStack() as stack:
             many = []
             while server.fds() < n:
                 many.append(stack.enter_context(server.connect()))
@@ -206,6 +214,7 @@ class Begin(Udp):
             until(lambda: server.fds() == n - 2, "two can be opened")
             with Association(server) as a, Target() as target:
                 a.send(target, b"no socket to send it by")
+                until(lambda: waiting(a.bnd_port) == 0, "it is taken")
                 self.assertEqual(self.dropped(a, server), 1)
 
     def test_command_switched_off(self):
@@ -403,7 +412,7 @@ class Oddities(Udp):
             a.sock.close()
             for n in range(5):
                 target.answer(b"to nobody")
-            until(lambda: udp_queues() == 0, "the answers are taken")
+            until(lambda: waiting(target.last_from[1]) == 0, "the answers are taken")
             a.sock = datagram_socket(port=port)
             self.assert_alive(a, target)
             self.assert_alive(a, target)
@@ -465,16 +474,6 @@ class Oddities(Udp):
             for data in sent:
                 target.answer(data)
             self.assertEqual([a.receive()[2] for _ in sent], sent)
-
-
-def udp_queues():
-    """Octets that wait in the receive queues of this namespace."""
-    total = 0
-    for name in ("udp", "udp6"):
-        with open(f"/proc/net/{name}", encoding="ascii") as f:
-            for line in list(f)[1:]:
-                total += int(line.split()[4].split(":")[1], 16)
-    return total
 
 
 class Names(unittest.TestCase):
@@ -614,6 +613,42 @@ class Peers(Udp):
             self.assertEqual(a.receive(), ("127.0.0.77", other.getsockname()[1], b"x"))
 
 
+@needs_netns
+class Rules(Udp):
+    """65: each datagram is judged, here by the guard."""
+
+    @classmethod
+    def setUpClass(cls):
+        ip("addr", "add", "10.68.0.1/32", "dev", "lo")
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        ip("addr", "del", "10.68.0.1/32", "dev", "lo")
+
+    def test_65_the_guard_judges_each_datagram(self):
+        zone = {("near.test", "A"): ["127.0.0.1"], ("mixed.test", "A"): ["10.68.0.1", "127.0.0.9"]}
+        with Dns(zone) as dns, Server(*dns.options, "--allow", "10.0.0.0/8", "--allow-to", "127.0.0.9",
+                                      listen=("10.68.0.1:0",)) as server, Target() as closed, \
+                Target("10.68.0.1") as own, Target("127.0.0.9") as opened, \
+                Association(server, at="10.68.0.1", own="10.68.0.1") as a:
+            rows = [(closed.address, closed.port), (own.address, own.port),
+                    (b"near.test", closed.port), ("::ffff:127.0.0.1", closed.port),
+                    ("224.0.0.1", 9), ("255.255.255.255", 9), ("169.254.169.254", 80)]
+            for to in rows:
+                a.send(to, b"closed")
+                a.send(to, b"closed", frag=0x81)
+                self.assert_alive(a, opened)
+            # Of several addresses the one that is open.
+            a.send((b"mixed.test", opened.port), b"open")
+            self.assertEqual(opened.get(), b"open")
+            for t in (closed, own):
+                t.sock.setblocking(False)
+                self.assertRaises(BlockingIOError, t.get)
+            self.assertEqual(self.dropped(a, server), 2 * len(rows))
+
+
 class Control(Udp):
     def gone(self, a):
         """The relay's ports are closed."""
@@ -656,8 +691,8 @@ class Control(Udp):
             self.gone(a)
 
     def test_63_silence_does_not_end_it(self):
-        with Server("--handshake-timeout", "0.2", "--connect-timeout", "0.2") as server, \
-                Target() as target, Association(server) as a:
+        with Server("--handshake-timeout", "0.2", "--connect-timeout", "0.2", "--idle-timeout",
+                    "0.2") as server, Target() as target, Association(server) as a:
             with contextlib.suppress(socket.timeout):
                 a.sock.settimeout(0.6)
                 a.receive()
