@@ -40,6 +40,8 @@ def nobody_listens(address, port):
         come(address, port).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # closed just then, with us in its queue: ask again
     return False
 
 

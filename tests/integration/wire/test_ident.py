@@ -23,6 +23,14 @@ def answer(text, end=b"\r\n"):
     return script
 
 
+def port_is_free():
+    try:
+        Peer(port=113).sock.close()
+    except OSError:
+        return False
+    return True
+
+
 class Identd:
     """An identd on port 113 that answers by a script."""
 
@@ -251,6 +259,8 @@ class Require(Ident):
                     daemon.terminate()
                 daemon.wait(PATIENCE)
                 daemon.stderr.close()
+                # Its children have the port for as long as they live.
+                until(port_is_free, "oidentd's last child is gone")
 
 
 @needs_netns
