@@ -7,6 +7,7 @@ import socket
 import struct
 import unittest
 
+from elsewhere import PORT, Elsewhere
 from wire import (FAILURE5, PATIENCE, Case, Dns, Server, atyp, greet, ip, needs_netns,
                   read_reply5, request5, reset, socks5, until)
 
@@ -611,6 +612,36 @@ class Peers(Udp):
             self.assert_alive(a, target)
             other.sendto(b"x", target.last_from)
             self.assertEqual(a.receive(), ("127.0.0.77", other.getsockname()[1], b"x"))
+
+
+@needs_netns
+class Wire(Udp):
+    """Over a wire that carries 1500 octets at a time."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Elsewhere(("203.0.113.1", "2001:db8:113::1"))
+        cls.addClassCleanup(cls.place.close)
+        super().setUpClass()
+
+    def test_60_longer_than_the_wire_carries(self):
+        with Association(self.server) as a:
+            for far, most in (("203.0.113.1", LONGEST), ("2001:db8:113::1", 65507 - 22)):
+                for size in (1, 1400, 1452, 1472, 1473, 9000, most):
+                    with self.subTest(f"{far} {size}"):
+                        data = os.urandom(size)
+                        a.send((far, PORT), data)
+                        self.assertEqual(a.receive(), (far, PORT, data))
+
+    def test_60_many_in_order(self):
+        with Association(self.server) as a:
+            for size in (100, 1400, 1472, 1480, 4000, 100):
+                with self.subTest(size):
+                    sent = [struct.pack("!H", n) * (size // 2) for n in range(20)]
+                    for data in sent:
+                        a.send(("203.0.113.1", PORT), data)
+                    self.assertEqual([a.receive()[2] for _ in sent], sent)
+            self.assertEqual(self.dropped(a), 0)
 
 
 @needs_netns
