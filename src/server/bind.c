@@ -1,17 +1,16 @@
 #include "bind.h"
 
+#include "ports.h"
 #include "tcp.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define BACKLOG      16
-#define ACCEPT_BATCH 16   /* peers in a row before sessions get their turn */
-#define TRIES_MAX    1024 /* ports; each costs a call while everybody waits */
-#define DISCARD_PORT 9    /* some port, for a route that no packet will take */
+#define ACCEPT_BATCH 16 /* peers in a row before sessions get their turn */
+#define DISCARD_PORT 9  /* some port, for a route that no packet will take */
 
 struct bind {
 	struct loop *loop;
@@ -146,18 +145,14 @@ static int open_port(const union address *at, int *out)
 
 static int open_port_between(union address *at, uint16_t low, uint16_t high, int *fd)
 {
-	unsigned range = high - low + 1u, first = 0, tries = range < TRIES_MAX ? range : TRIES_MAX;
+	const struct value_ports range = { .low = low, .high = high };
 	int err = -EADDRINUSE;
+	struct ports ports;
+	uint16_t port;
 
-	if (high == 0) {
-		set_port(at, 0);
-		return open_port(at, fd);
-	}
-	/* Where it begins is nothing that a stranger should guess. */
-	if (getrandom(&first, sizeof(first), GRND_NONBLOCK) < 0)
-		first = 0;
-	for (unsigned i = 0; i < tries && err == -EADDRINUSE; i++) {
-		set_port(at, (uint16_t)(low + (first % range + i) % range));
+	ports_init(&ports, &range);
+	while (err == -EADDRINUSE && ports_next(&ports, &port)) {
+		set_port(at, port);
 		err = open_port(at, fd);
 	}
 	return err;
