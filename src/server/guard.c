@@ -9,6 +9,7 @@
 struct guard {
 	atomic_uint count;
 	const struct acl *open;
+	struct endpoint own[2]; /* ENDPOINT_NONE: none */
 	struct routes *routes;
 };
 
@@ -64,7 +65,7 @@ static const struct {
 	{ { ENDPOINT_IPV6, 32, { 0x20, 0x01, 0, 0 } }, 12, 0xff }, /* and client */
 };
 
-struct guard *guard_new(const struct acl *open)
+struct guard *guard_new(const struct acl *open, const union address own[2])
 {
 	struct guard *g = calloc(1, sizeof(*g));
 
@@ -72,6 +73,8 @@ struct guard *guard_new(const struct acl *open)
 		return NULL;
 	atomic_init(&g->count, 1);
 	g->open = open;
+	for (size_t i = 0; i < 2; i++)
+		address_to_endpoint(&own[i], &g->own[i]);
 	g->routes = routes_new();
 	if (!g->routes) {
 		free(g);
@@ -108,6 +111,15 @@ static bool is_inside(enum range client)
 	return client == PRIVATE || client == LINK_LOCAL;
 }
 
+/* A router in front of us would bring it back here. */
+static bool is_public_address(const struct guard *g, const struct endpoint *to)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (g->own[i].kind == to->kind && memcmp(g->own[i].ip, to->ip, sizeof(to->ip)) == 0)
+			return true;
+	return false;
+}
+
 /* One address, not what it may carry; the client is not on loopback. */
 static const char *closes_one(const struct guard *g, enum range client, const struct endpoint *to)
 {
@@ -117,7 +129,7 @@ static const char *closes_one(const struct guard *g, enum range client, const st
 		return NULL;
 	if (range != RANGES && !(range == PRIVATE && is_inside(client)))
 		return closed[range];
-	switch (routes_ask(g->routes, to)) {
+	switch (is_public_address(g, to) ? ROUTES_OWN : routes_ask(g->routes, to)) {
 	case ROUTES_ELSEWHERE:
 		return NULL;
 	case ROUTES_OWN:

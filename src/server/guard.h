@@ -14,11 +14,18 @@
 #define SERVER_GUARD_H
 
 #include "acl.h"
+#include "address.h"
 
 struct guard;
 
-/* @open is borrowed. It counts as got once. NULL where memory is short. */
-struct guard *guard_new(const struct acl *open);
+/*
+ * @open  what --allow-to opens; borrowed
+ * @own   two addresses that are the server's own beside those that the kernel knows, AF_UNSPEC
+ *        where there is none; copied
+ *
+ * It counts as got once. NULL where memory is short.
+ */
+struct guard *guard_new(const struct acl *open, const union address own[2]);
 
 /* Counted, by any thread; with the last guard_put() it is gone. NULL is fine for that. */
 struct guard *guard_get(struct guard *g);

@@ -87,7 +87,7 @@ int policy_new(struct policy **out, const struct options *o, struct opener *open
 	status = policy_check_rules(&rules, o, opener);
 	if (status != 0)
 		return status;
-	guard = guard_new(&o->allow_to);
+	guard = guard_new(&o->allow_to, o->public_address);
 	if (guard)
 		*out = make(o, opener, guard, rules);
 	guard_put(guard);

@@ -83,7 +83,8 @@ static const struct {
 static void check(const struct acl *open, const char *from, const char *to, const char *expected)
 {
 	const struct endpoint client = unit_endpoint(from), target = unit_endpoint(to);
-	struct guard *g = guard_new(open);
+	const union address own[2] = { { .sa = { .sa_family = AF_UNSPEC } } };
+	struct guard *g = guard_new(open, own);
 	const char *why;
 
 	ck_assert_ptr_nonnull(g);
@@ -142,6 +143,28 @@ START_TEST(allow_to_opens_what_it_names)
 }
 END_TEST
 
+START_TEST(public_addresses_are_own)
+{
+	const struct endpoint from = unit_endpoint("198.51.100.7:1"),
+			      to = unit_endpoint("203.0.113.1:80"),
+			      to6 = unit_endpoint("[2001:db8::1]:80"),
+			      carried = unit_endpoint("[64:ff9b::203.0.113.1]:80"),
+			      other = unit_endpoint("203.0.113.2:80");
+	const struct acl open = { 0 };
+	union address own[2];
+	struct guard *g;
+
+	address_from_endpoint(&own[0], &to);
+	address_from_endpoint(&own[1], &to6);
+	g = guard_new(&open, own);
+	ck_assert_ptr_nonnull(guard_closes(g, &from, &to));
+	ck_assert_ptr_nonnull(guard_closes(g, &from, &to6));
+	ck_assert_ptr_nonnull(guard_closes(g, &from, &carried));
+	ck_assert_ptr_null(guard_closes(g, &from, &other));
+	guard_put(g);
+}
+END_TEST
+
 /* Loopback is always this machine's, and the ranges of documentation are nobody's. */
 START_TEST(the_kernel_says_what_is_own)
 {
@@ -163,4 +186,5 @@ START_TEST(the_kernel_says_what_is_own)
 END_TEST
 
 UNIT_MAIN("server guard", { ranges_are_closed_to_whom_they_should_be, ROWS(rows) },
-          { allow_to_opens_what_it_names, 0 }, { the_kernel_says_what_is_own, 0 })
+          { allow_to_opens_what_it_names, 0 }, { public_addresses_are_own, 0 },
+          { the_kernel_says_what_is_own, 0 })
