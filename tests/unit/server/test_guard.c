@@ -1,7 +1,9 @@
 #include "unit.h"
 
+#include <fcntl.h>
 #include <guard.h>
 #include <routes.h>
+#include <unistd.h>
 
 /* As the reason says it; NULL: open. */
 #define LOOPBACK   "a loopback address"
@@ -185,6 +187,30 @@ START_TEST(the_kernel_says_what_is_own)
 }
 END_TEST
 
+/* Its only descriptor is taken away: bind(2) has to tell. */
+START_TEST(without_rtnetlink_bind_tells)
+{
+	const struct endpoint own = unit_endpoint("127.0.0.1:80"), own6 = unit_endpoint("[::1]:80"),
+			      other = unit_endpoint("203.0.113.253:80"),
+			      other6 = unit_endpoint("[2001:db8:ffff::1]:80");
+	int lowest = dup(STDOUT_FILENO), fd;
+	struct routes *r;
+
+	close(lowest);
+	r = routes_new();
+	ck_assert_int_eq(fcntl(lowest, F_GETFD) >= 0, 1);
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(dup2(fd, lowest), lowest);
+	ck_assert_int_eq(routes_ask(r, &own), ROUTES_OWN);
+	ck_assert_int_eq(routes_ask(r, &other), ROUTES_ELSEWHERE);
+	ck_assert_int_eq(routes_ask(r, &other6), ROUTES_ELSEWHERE);
+	/* Where there is no IPv6 nothing goes there either. */
+	ck_assert_int_ne(routes_ask(r, &own6), ROUTES_NO_IDEA);
+	close(fd);
+	routes_free(r);
+}
+END_TEST
+
 UNIT_MAIN("server guard", { ranges_are_closed_to_whom_they_should_be, ROWS(rows) },
           { allow_to_opens_what_it_names, 0 }, { public_addresses_are_own, 0 },
-          { the_kernel_says_what_is_own, 0 })
+          { the_kernel_says_what_is_own, 0 }, { without_rtnetlink_bind_tells, 0 })
