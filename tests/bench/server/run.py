@@ -45,6 +45,7 @@ import re
 import resource
 import shlex
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -218,7 +219,10 @@ class Server:
             write(os.path.join(place, "danted.conf"), DANTED_CONFIG.format(port=self.port))
         self.log = os.path.join(place, "log")
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # A group of its own, for stop(); no session, in which --nice would be lost.
+            self.process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=os.setpgrp
+            )
         deadline = time.monotonic() + 30
         mark = f":{self.port:04X} "
         while not any(mark in line and " 0A " in line for line in read("/proc/net/tcp").splitlines()):
@@ -255,13 +259,11 @@ class Server:
     def stop(self):
         if self.process is None:
             return
-        # Of those who fork, the first may not tell the others.
-        members = family(self.process.pid) if self.alive() else {}
-        for pid in members:
-            try:
-                os.kill(pid, 9)
-            except OSError:
-                pass
+        # All at once: of those who fork, one might come between two signals, and the first may not tell the others.
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except OSError:
+            pass
         self.process.wait()
         self.process = None
 
