@@ -35,7 +35,7 @@ struct relay_way {
 
 enum relay_res {
 	RELAY_RUNS,
-	RELAY_DONE,      /* both ends were passed on */
+	RELAY_DONE,      /* both have ended: close them, which passes the last end on */
 	RELAY_RESET,     /* a side was reset, and all that came from it is written to the other */
 	RELAY_NO_MEMORY, /* octets would be lost: end it as an error */
 };
@@ -43,6 +43,7 @@ enum relay_res {
 struct relay {
 	struct relay_way way[2]; /* by the side that it reads from */
 	bool reset[2];           /* the side's connection is dead */
+	bool ended[2];           /* the side has said its last */
 	bool hung[2]; /* epoll says error or hang-up, and nothing can be done about it yet */
 };
 

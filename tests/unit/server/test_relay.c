@@ -110,13 +110,21 @@ static void tunnel_fini(struct tunnel *t)
 	}
 }
 
+/* What the session's close of both passes on. */
+static enum relay_res done(struct tunnel *t, enum relay_res res)
+{
+	for (int side = 0; side < 2 && res == RELAY_DONE; side++)
+		(void)shutdown(t->fd[side], SHUT_WR);
+	return res;
+}
+
 static enum relay_res serve(struct tunnel *t, enum relay_side side, uint32_t events)
 {
 	const struct relay_means means = { .scratch = t->scratch,
 		                           .scratch_len = t->scratch_len,
 		                           .pipes = t->means == COPY ? NULL : &t->pipes };
 
-	return relay_serve(&t->r, &means, t->fd, side, events);
+	return done(t, relay_serve(&t->r, &means, t->fd, side, events));
 }
 
 /* Wait for an event that the relay asks for, and serve it; or for input at @far, -1 for none. */
