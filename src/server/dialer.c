@@ -28,12 +28,13 @@ struct attempt {
 struct dialer {
 	struct loop *loop;
 	const char *(*closed)(void *arg, const union address *to);
-	void (*done)(void *arg, int err, struct watch *sock);
+	void (*done)(void *arg, int err, const struct dialled *winner);
 	void *arg;
 	struct timer next; /* runs while the next attempt waits for its turn, or for an address */
-	bool last;         /* no more addresses will come */
-	int turn;          /* whose family's turn it is */
-	int err;           /* the most telling failure so far */
+	struct attempt *ready; /* connected as soon as it was begun, to be told by ->next */
+	bool last;             /* no more addresses will come */
+	int turn;              /* whose family's turn it is */
+	int err;               /* the most telling failure so far */
 	size_t under_way;
 	uint64_t started;
 	struct queue queue[FAMILIES];
@@ -138,12 +139,31 @@ static struct attempt *get_slot(struct dialer *d)
 	return oldest;
 }
 
+/*
+ * Begin it. Returns 0, or a negative errno. On loopback and to other namespaces of this machine it
+ * is over when connect(2) returns, but only the second call tells so. That is one system call
+ * instead of three and a round of the loop; elsewhere it is one too many, of which a round trip knows
+ * nothing.
+ */
+static int attempt_connect(struct attempt *a)
+{
+	int fd = a->sock.fd;
+
+	if (connect(fd, &a->to.sa, address_len(&a->to)) == 0)
+		return 1;
+	if (errno != EINPROGRESS && errno != EINTR)
+		return -errno;
+	if (connect(fd, &a->to.sa, address_len(&a->to)) == 0 || errno == EISCONN)
+		return 1;
+	return errno == EALREADY || errno == EINPROGRESS || errno == EINTR ? 0 : -errno;
+}
+
 /* 0 when it is under way, else a negative errno. */
 static int attempt_start(struct attempt *a, const union address *to)
 {
 	struct dialer *d = a->dialer;
 	struct endpoint ep;
-	int fd, err = 0;
+	int fd, err;
 
 	/* To Linux "unspecified" is the machine itself; on the wire it is no address at all. */
 	address_to_endpoint(to, &ep);
@@ -157,9 +177,10 @@ static int attempt_start(struct attempt *a, const union address *to)
 	a->number = d->started++;
 	a->sock.fd = fd;
 	a->sock.mask = 0;
-	if (connect(fd, &to->sa, address_len(to)) < 0 && errno != EINPROGRESS && errno != EINTR)
-		err = -errno;
-	if (err == 0)
+	err = attempt_connect(a);
+	if (err > 0)
+		d->ready = a;
+	else if (err == 0)
 		err = loop_want(d->loop, &a->sock, EPOLLOUT);
 	if (err < 0) {
 		loop_close(d->loop, &a->sock);
@@ -193,7 +214,8 @@ static void advance(struct dialer *d)
 			continue;
 		err = attempt_start(get_slot(d), to);
 		if (err == 0) {
-			loop_start_timer(d->loop, &d->next, ATTEMPT_DELAY_MS);
+			/* At the end of this round it may free what the caller is amid of. */
+			loop_start_timer(d->loop, &d->next, d->ready ? 0 : ATTEMPT_DELAY_MS);
 			return;
 		}
 		attempt_failed(d, to, err);
@@ -206,18 +228,16 @@ static void advance(struct dialer *d)
 		loop_start_timer(d->loop, &d->next, MORE_WAIT_MS);
 }
 
-static void attempt_ready(struct watch *w, uint32_t events)
+static void attempt_over(struct attempt *a, int err)
 {
-	struct attempt *a = LOOP_OWNER(w, struct attempt, sock);
 	struct dialer *d = a->dialer;
-	socklen_t len = sizeof(int);
-	int err = 0;
+	struct dialled winner = { .sock = &a->sock, .to = a->to };
 
-	(void)events;
-	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
-		err = errno;
-	if (err == 0 && tcp_is_own_peer(w->fd, &a->to))
-		err = ECONNREFUSED;
+	if (err == 0) {
+		address_of_socket(&winner.own, a->sock.fd);
+		if (tcp_is_own_peer(&winner.own, &winner.to))
+			err = ECONNREFUSED;
+	}
 	if (err != 0) {
 		attempt_close(a);
 		attempt_failed(d, &a->to, -err);
@@ -225,13 +245,30 @@ static void attempt_ready(struct watch *w, uint32_t events)
 		return;
 	}
 	loop_stop_timer(d->loop, &d->next);
-	d->done(d->arg, 0, w);
+	d->done(d->arg, 0, &winner);
+}
+
+static void attempt_ready(struct watch *w, uint32_t events)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	(void)events;
+	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+	attempt_over(LOOP_OWNER(w, struct attempt, sock), err);
 }
 
 static void turn_came(struct timer *t)
 {
 	struct dialer *d = LOOP_OWNER(t, struct dialer, next);
+	struct attempt *ready = d->ready;
 
+	if (ready) {
+		d->ready = NULL;
+		attempt_over(ready, 0);
+		return;
+	}
 	/* All have failed, and no more came. */
 	if (d->under_way == 0 && !is_left(d))
 		d->last = true;
@@ -240,7 +277,7 @@ static void turn_came(struct timer *t)
 
 struct dialer *dialer_new(struct loop *loop,
                           const char *(*closed)(void *arg, const union address *to),
-                          void (*done)(void *arg, int err, struct watch *sock), void *arg)
+                          void (*done)(void *arg, int err, const struct dialled *winner), void *arg)
 {
 	struct dialer *d = calloc(1, sizeof(*d));
 

@@ -14,18 +14,25 @@
 
 struct dialer;
 
+/* The winner. */
+struct dialled {
+	struct watch *sock;    /* connected, non-blocking; to be taken by loop_hand_over() */
+	union address own, to; /* its two ends */
+};
+
 /*
  * @closed  says of an address why it must not be tried, in static words, or NULL where it may be;
  *          one that must not counts as one that failed with -EACCES
  * @done  the end, told once, never from within dialer_new(). It may free the dialer.
- *          @err   0, or the most telling of all failures as a negative errno
- *          @sock  with 0: the connected, non-blocking socket, to be taken by loop_hand_over()
+ *          @err     0, or the most telling of all failures as a negative errno
+ *          @winner  with 0, and never from within dialer_add(): borrowed for the call
  *
  * Returns NULL where memory is short.
  */
 struct dialer *dialer_new(struct loop *loop,
                           const char *(*closed)(void *arg, const union address *to),
-                          void (*done)(void *arg, int err, struct watch *sock), void *arg);
+                          void (*done)(void *arg, int err, const struct dialled *winner),
+                          void *arg);
 void dialer_free(struct dialer *d); /* closes what is under way; NULL is fine */
 
 /*

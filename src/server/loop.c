@@ -71,9 +71,10 @@ void loop_hand_over(struct loop *l, struct watch *from, struct watch *to, uint32
 
 	drop_events(l, from);
 	to->fd = from->fd;
-	to->mask = mask;
-	/* It is registered, so that nothing is allocated and nothing can fail. */
-	(void)epoll_ctl(l->epfd, EPOLL_CTL_MOD, to->fd, &ev);
+	to->mask = from->mask == 0 ? 0 : mask;
+	/* Where it is registered nothing is allocated, and nothing can fail. */
+	if (to->mask != 0)
+		(void)epoll_ctl(l->epfd, EPOLL_CTL_MOD, to->fd, &ev);
 	from->fd = -1;
 	from->mask = 0;
 }

@@ -50,8 +50,8 @@ void loop_close(struct loop *l, struct watch *w);
 void loop_forget(struct loop *l, struct watch *w);
 
 /*
- * Hand @from's registered descriptor to @to, whose ->ready is set, with the mask that @to wants.
- * @from has none then.
+ * Hand @from's descriptor to @to, whose ->ready is set, with the mask that @to wants; where @from
+ * was not registered, @to isn't either. @from has none then.
  */
 void loop_hand_over(struct loop *l, struct watch *from, struct watch *to, uint32_t mask);
 

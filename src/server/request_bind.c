@@ -146,7 +146,7 @@ static void done(void *arg, int err, struct watch *peer, const union address *fr
 	server_answer(&s->hs->socks, 0, &ep);
 	/* As for CONNECT: the client first, the log then; the tunnel finds out of a dead one. */
 	(void)handshake_flush(s->hs, s->client.fd);
-	session_log_open(s);
+	session_log_open(s, from);
 	session_tunnel(s);
 }
 

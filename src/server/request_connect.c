@@ -6,21 +6,19 @@
 #include <errno.h>
 #include <stddef.h>
 
-static void succeed(struct session *s, struct watch *sock)
+static void succeed(struct session *s, const struct dialled *winner)
 {
-	union address own;
 	struct endpoint bnd;
 
-	loop_hand_over(&s->worker->loop, sock, &s->target, EPOLLIN);
+	loop_hand_over(&s->worker->loop, winner->sock, &s->target, EPOLLIN);
 	/* And with it the losers of the race. */
 	dialer_free(s->hs->dialer);
 	s->hs->dialer = NULL;
-	address_of_socket(&own, s->target.fd);
-	address_to_endpoint(&own, &bnd);
+	address_to_endpoint(&winner->own, &bnd);
 	server_answer(&s->hs->socks, 0, &bnd);
 	/* The client first, the log then. Where the client is dead, the tunnel finds out. */
 	(void)handshake_flush(s->hs, s->client.fd);
-	session_log_open(s);
+	session_log_open(s, &winner->to);
 	session_tunnel(s);
 }
 
@@ -45,12 +43,12 @@ static void dial_failed(struct session *s, const char *stage, int err)
 	request_fail_with(s, stage, err, err == -EACCES && hs->closed ? hs->closed : hs->why);
 }
 
-static void dialled(void *arg, int err, struct watch *sock)
+static void dialled(void *arg, int err, const struct dialled *winner)
 {
 	struct session *s = arg;
 
 	if (err == 0)
-		succeed(s, sock);
+		succeed(s, winner);
 	else
 		dial_failed(s, handshake_stage(s->hs), err);
 }

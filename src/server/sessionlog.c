@@ -51,16 +51,14 @@ void session_log_end(struct event *e, const struct session *s)
 	event_end(e);
 }
 
-void session_log_open(const struct session *s)
+void session_log_open(const struct session *s, const union address *at)
 {
-	union address at;
 	struct event e;
 
 	if (!events_enabled(EVENTS_NORMAL))
 		return;
-	address_of_peer(&at, s->target.fd);
 	session_log_begin(&e, "open", s);
-	event_address(&e, "address", &at);
+	event_address(&e, "address", at);
 	session_log_end(&e, s);
 }
 

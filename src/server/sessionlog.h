@@ -5,8 +5,8 @@
 #include "events.h"
 #include "session.h"
 
-/* "open": the tunnel stands. */
-void session_log_open(const struct session *s);
+/* "open": the tunnel stands, and its other end is there. */
+void session_log_open(const struct session *s, const union address *at);
 
 /* "failed": it has not come to a tunnel. @reply is the code that the client gets, -1: none. */
 void session_log_failed(const struct session *s, const char *stage, int reply, const char *reason);

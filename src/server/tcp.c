@@ -39,16 +39,14 @@ void tcp_reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-bool tcp_is_own_peer(int fd, const union address *peer)
+bool tcp_is_own_peer(const union address *own, const union address *peer)
 {
 	struct endpoint a, b;
-	union address own;
 
-	address_of_socket(&own, fd);
 	/* The port is in the same place in both families. */
-	if (own.in.sin_port != peer->in.sin_port)
+	if (own->in.sin_port != peer->in.sin_port)
 		return false;
-	address_to_endpoint(&own, &a);
+	address_to_endpoint(own, &a);
 	address_to_endpoint(peer, &b);
 	return endpoint_equal(&a, &b);
 }

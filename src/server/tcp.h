@@ -22,6 +22,6 @@ void tcp_reset_on_close(int fd);
  * Is the socket connected to itself: a dial to a free port of this machine may be given that
  * very port as its own (simultaneous open, RFC 9293 section 3.5).
  */
-bool tcp_is_own_peer(int fd, const union address *peer);
+bool tcp_is_own_peer(const union address *own, const union address *peer);
 
 #endif
