@@ -281,7 +281,7 @@ def find_servers(args):
         # All clients come from one address here.
         for option in ("--max-clients", "--max-clients-per-source"):
             if f"{option} " in usage:
-                command += [option, "60000"]
+                command += [option, "0"]
         for words in args.socksifyd_options:
             whose, colon, rest = words.partition(":")
             if not colon or whose.startswith("-"):
