@@ -42,8 +42,9 @@ bool dispatch_again(struct dispatch *p, const struct inbox_datagram *d)
 	size_t n = r->header_len;
 
 	/* RSV is not judged. */
-	if (n == 0 || d->len < n || memcmp(d->data + 2, r->header + 2, n - 2) != 0 ||
-	    r->policy != worker_of(p)->policy || worker_of(p)->loop.now_ms >= r->end_ms)
+	if (n == 0 || p->fragments || d->len < n ||
+	    memcmp(d->data + 2, r->header + 2, n - 2) != 0 || r->policy != worker_of(p)->policy ||
+	    worker_of(p)->loop.now_ms >= r->end_ms)
 		return false;
 	p->go(p->arg, &r->to, d->data + n, d->len - n, false);
 	return true;
@@ -135,11 +136,15 @@ static void stop_waiting_for_pieces(struct dispatch *p)
 	fragments_drop(&p->fragments);
 }
 
+static void give_pieces_up(struct dispatch *p)
+{
+	loop_stop_timer(&worker_of(p)->loop, &p->fragments_due);
+	p->dropped += fragments_drop(&p->fragments);
+}
+
 static void fragments_late(struct timer *t)
 {
-	struct dispatch *p = LOOP_OWNER(t, struct dispatch, fragments_due);
-
-	p->dropped += fragments_drop(&p->fragments);
+	give_pieces_up(LOOP_OWNER(t, struct dispatch, fragments_due));
 }
 
 /* True: p->fragments has all of them. */
@@ -192,6 +197,9 @@ void dispatch_send(struct dispatch *p, const struct inbox_datagram *d,
 			send_whole(p);
 		return;
 	}
+	/* RFC 1928 section 7: a FRAG below the highest ends the sequence, and 0 is below all. */
+	if (p->fragments)
+		give_pieces_up(p);
 	if (h->dst.kind == ENDPOINT_NAME) {
 		send_to_name(p, &h->dst, data, len, false);
 		return;

@@ -1,7 +1,6 @@
 /*
  * One datagram in pieces (RFC 1928 section 7): FRAG counts from 1, its high bit is the last piece.
- * There is one sequence at a time, as the RFC has it; a whole datagram (FRAG 0) in between
- * does not touch it.
+ * There is one sequence at a time, as the RFC has it; the caller drops it at a whole datagram, FRAG 0.
  */
 #ifndef SERVER_FRAGMENTS_H
 #define SERVER_FRAGMENTS_H
