@@ -1,6 +1,7 @@
 /*
  * One datagram in pieces (RFC 1928 section 7): FRAG counts from 1, its high bit is the last piece.
- * There is one sequence at a time, as the RFC has it; the caller drops it at a whole datagram, FRAG 0.
+ * There is one sequence at a time, as the RFC has it; the caller drops it at a whole datagram, of
+ * FRAG 0.
  */
 #ifndef SERVER_FRAGMENTS_H
 #define SERVER_FRAGMENTS_H
