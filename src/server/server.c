@@ -182,13 +182,26 @@ static void reload_policy(struct server *sv)
 
 void server_reload(struct server *sv)
 {
-	struct event e;
-
 	if (sv->auth)
 		auth_reload(sv->auth);
 	reload_policy(sv);
-	for (unsigned i = 0; i < sv->n_workers; i++)
-		worker_order(sv->workers[i], WORKER_RELOAD);
+	atomic_fetch_add(&sv->unreloaded, 1);
+	for (unsigned i = 0; i < sv->n_workers; i++) {
+		atomic_fetch_add(&sv->unreloaded, 1);
+		/* Or it is still to carry out the one before, and with that this one. */
+		if (!worker_order(sv->workers[i], WORKER_RELOAD))
+			atomic_fetch_sub(&sv->unreloaded, 1);
+	}
+	server_worker_reloaded(sv);
+}
+
+void server_worker_reloaded(struct server *sv)
+{
+	struct event e;
+
+	if (atomic_fetch_sub(&sv->unreloaded, 1) > 1)
+		return;
+	/* No worker has the old rules any more: whoever reads the line may count on it. */
 	event_begin(&e, "reloaded");
 	event_end(&e);
 }

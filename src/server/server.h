@@ -27,6 +27,8 @@ struct server {
 	/* Of the drain: workers that have not begun it, sessions that they had, workers at work. */
 	atomic_uint undrained, busy;
 	atomic_ullong left;
+	/* Of reloads: orders that are not carried out yet, and one for server_reload() itself. */
+	atomic_uint unreloaded;
 };
 
 /*
@@ -58,7 +60,11 @@ uint64_t server_sessions(const struct server *sv);
 /* From any thread: counted once more. */
 struct policy *server_policy(struct server *sv);
 
-/* For worker.c, from any worker's thread: it has begun to drain; its last session is over. */
+/*
+ * For worker.c, from any worker's thread: what was reloaded is in force; it has begun to drain; its
+ * last session is over.
+ */
+void server_worker_reloaded(struct server *sv);
 void server_worker_drains(struct server *sv, uint64_t sessions);
 void server_worker_is_done(struct server *sv);
 

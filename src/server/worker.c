@@ -72,6 +72,7 @@ static void reload(struct worker *w)
 	policy_put(w->policy);
 	w->policy = server_policy(w->server);
 	resolver_reload(w->resolver);
+	server_worker_reloaded(w->server);
 }
 
 static void read_orders(struct letter *l)
@@ -87,11 +88,14 @@ static void read_orders(struct letter *l)
 		loop_stop(&w->loop);
 }
 
-void worker_order(struct worker *w, enum worker_order order)
+bool worker_order(struct worker *w, enum worker_order order)
 {
+	unsigned before = atomic_fetch_or(&w->orders, (unsigned)order);
+
 	/* The letter is out while any order is. */
-	if (atomic_fetch_or(&w->orders, (unsigned)order) == 0)
+	if (before == 0)
 		mailbox_post(&w->mailbox, &w->orders_letter);
+	return !(before & (unsigned)order);
 }
 
 /* Sessions */

@@ -65,7 +65,10 @@ void worker_announce(const struct worker *w);
 void worker_stop(struct worker *w);
 void worker_fini(struct worker *w);
 
-/* From any thread, carried out in the worker's own. */
+/*
+ * From any thread, carried out in the worker's own. False where it was given before, and is still
+ * to be carried out.
+ */
 enum worker_order {
 	WORKER_RELOAD = 1,
 	/*
@@ -75,7 +78,7 @@ enum worker_order {
 	WORKER_DRAIN = 2,
 	WORKER_STOP = 4,
 };
-void worker_order(struct worker *w, enum worker_order order);
+bool worker_order(struct worker *w, enum worker_order order);
 
 /*
  * Where there is no room: end the session that has been saying what it wants for longest, if that

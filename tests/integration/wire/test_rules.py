@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from elsewhere import GREETING, LINK4, LINK6, PORT, Elsewhere
@@ -42,6 +43,25 @@ class RulesFile:
 
     def __exit__(self, *exc):
         self.file.close()
+
+
+class EndingPeer(Peer):
+    """It takes all who come, and ends."""
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.end_each)
+        self.thread.start()
+        return self
+
+    def end_each(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.accept().close()
+
+    def __exit__(self, *exc):
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        super().__exit__(*exc)
 
 
 def reload(server, times=1):
@@ -365,6 +385,55 @@ class Rules(unittest.TestCase):
                 os.rename(self.rules.name + ".gone", self.rules.name)
             server.line("^warning .*rules.* reason=\"No such file")
             self.assertEqual(self.ask(server, "127.0.0.1", peer.port), OK)
+
+    def test_88_when_the_line_is_out_no_thread_has_the_old_rules(self):
+        for threads in "1", "3":
+            with (RulesFile("allow\n") as rules, EndingPeer() as peer, subprocess.Popen(
+                    [SOCKSIFYD, "--listen", "127.0.0.1:0", "--rules", rules.name, "--threads",
+                     threads, "--quiet"], stderr=subprocess.PIPE, text=True) as server):
+                try:
+                    port = int(self.wait_for(server, r"^listening .*port=(\d+)").group(1))
+                    self.check_each_reload(server, port, rules, peer)
+                finally:
+                    server.kill()
+
+    @staticmethod
+    def wait_for(server, pattern):
+        """At once: a thread that reads would be so late that nothing could be seen."""
+        for line in server.stderr:
+            if found := re.match(pattern, line):
+                return found
+        raise AssertionError(f"no line {pattern}")
+
+    def check_each_reload(self, server, port, rules, peer):
+        over = threading.Event()
+        busy = [threading.Thread(target=self.keep_busy, args=(port, peer, over)) for _ in range(3)]
+        for one in busy:
+            one.start()
+        try:
+            for n in range(60):
+                rules.write("allow\n" if n % 2 else "deny\n")
+                server.send_signal(signal.SIGHUP)
+                self.wait_for(server, "^reloaded")
+                got = [self.ask_at(port, peer) for _ in range(3)]
+                self.assertEqual(got, [OK if n % 2 else NO] * 3, n)
+        finally:
+            over.set()
+            for one in busy:
+                one.join()
+
+    def keep_busy(self, port, peer, over):
+        while not over.is_set():
+            self.ask_at(port, peer)
+
+    @staticmethod
+    def ask_at(port, peer):
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as c:
+            c.sendall(b"\x05\x01\0" + socks5("127.0.0.1", peer.port))
+            recv_exact(c, 2)
+            rep = read_reply5(c)[0]
+            recv_all(c)
+            return rep
 
     def test_many_reloads_leave_nothing_behind(self):
         server = self.serve("allow port 1\n" * 5000)
