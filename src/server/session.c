@@ -142,6 +142,7 @@ void session_end(struct session *s, const char *result)
 	loop_close(&w->loop, &s->target);
 	if (s->service)
 		s->service->stop(s);
+	seat_leave(&s->seat);
 	/* The line comes when all is closed: its reader may count on that. */
 	log_end(s, stage, result);
 	free_service(s);
@@ -149,7 +150,6 @@ void session_end(struct session *s, const char *result)
 		DL_DELETE(w->fresh, s);
 	else
 		DL_DELETE(w->sessions, s);
-	seat_leave(&s->seat);
 	w->n_sessions--;
 	free(s->user);
 	free(s->where);
