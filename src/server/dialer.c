@@ -207,6 +207,9 @@ static void advance(struct dialer *d)
 	const union address *to;
 	int err;
 
+	/* One has connected, and is told at the end of this round. */
+	if (d->ready)
+		return;
 	loop_stop_timer(d->loop, &d->next);
 	while (is_left(d)) {
 		to = next_address(d);
