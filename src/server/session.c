@@ -362,11 +362,11 @@ static void discard(struct session *s)
 		if (n > 0)
 			s->end.discarded += (uint32_t)n;
 	} while ((n > 0 && s->end.discarded < LINGER_OCTETS_MAX) || (n < 0 && errno == EINTR));
-	if (n == 0 && !s->relay.way[RELAY_TARGET].held)
-		session_end(s, "refused");
-	else if (n == 0)
+	/* Its end would be readable for good. */
+	if (n == 0)
 		s->end.discarded = LINGER_OCTETS_MAX;
-	else if (n < 0 && errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS)
+	if (n == 0 ? !s->relay.way[RELAY_TARGET].held
+	           : n < 0 && errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS)
 		session_end(s, "refused");
 	else
 		update(s);
