@@ -130,15 +130,12 @@ static int run(struct server *sv, const struct options *o, struct opener *opener
 		return status;
 	sandbox_enter(o);
 	err = signals_start(&signals, sv);
-	if (err == 0) {
-		server_announce(sv);
-		err = server_run(sv);
-	}
+	if (err < 0)
+		fprintf(stderr, "socksifyd: signals can't be waited for: %s\n", strerror(-err));
+	status = err < 0 ? 1 : server_run(sv);
 	loop_close(&server_home(sv)->loop, &signals.fd);
-	if (err < 0) {
-		event_warn("the event loop failed", strerror(-err));
-		return 1;
-	}
+	if (status != 0)
+		return status;
 	event_begin(&e, "stopped");
 	event_number(&e, "sessions", server_sessions(sv));
 	event_end(&e);

@@ -101,11 +101,6 @@ int server_start(struct server *sv, const struct options *options, struct opener
 	return status;
 }
 
-void server_announce(const struct server *sv)
-{
-	worker_announce(server_home(sv));
-}
-
 /* Threads */
 
 static void *run_worker(void *arg)
@@ -115,7 +110,8 @@ static void *run_worker(void *arg)
 
 	if (err == 0)
 		return NULL;
-	event_warn("an event loop failed", strerror(-err));
+	event_warn("the event loop of a thread failed", strerror(-err));
+	atomic_store(&w->server->failed, true);
 	worker_order(server_home(w->server), WORKER_STOP);
 	return NULL;
 }
@@ -129,22 +125,41 @@ static void join_all(struct server *sv)
 	sv->n_threads = 0;
 }
 
-int server_run(struct server *sv)
+/* 0 or a status. */
+static int start_threads(struct server *sv)
 {
-	int err = 0;
+	int err;
 
-	atomic_store(&sv->busy, sv->n_workers);
-	while (err == 0 && sv->n_threads + 1 < sv->n_workers) {
+	while (sv->n_threads + 1 < sv->n_workers) {
 		struct worker *w = sv->workers[sv->n_threads + 1];
 
-		err = -pthread_create(&w->thread, NULL, run_worker, w);
-		if (err == 0)
-			sv->n_threads++;
+		err = pthread_create(&w->thread, NULL, run_worker, w);
+		if (err != 0) {
+			fprintf(stderr, "socksifyd: --threads \"%u\": after %u of them: %s\n",
+			        sv->n_workers, sv->n_threads + 1, strerror(err));
+			return 1;
+		}
+		sv->n_threads++;
 	}
-	if (err == 0)
+	return 0;
+}
+
+int server_run(struct server *sv)
+{
+	int status, err;
+
+	atomic_store(&sv->busy, sv->n_workers);
+	status = start_threads(sv);
+	if (status == 0) {
+		worker_announce(server_home(sv));
 		err = loop_run(&server_home(sv)->loop);
+		if (err < 0) {
+			event_warn("the event loop failed", strerror(-err));
+			status = 1;
+		}
+	}
 	join_all(sv);
-	return err;
+	return atomic_load(&sv->failed) ? 1 : status;
 }
 
 uint64_t server_sessions(const struct server *sv)

@@ -24,6 +24,7 @@ struct server {
 	unsigned n_threads; /* that run, the main one not counted */
 	struct timer drain;
 	bool draining;
+	atomic_bool failed; /* a thread of them */
 	/* Of the drain: workers that have not begun it, sessions that they had, workers at work. */
 	atomic_uint undrained, busy;
 	atomic_ullong left;
@@ -42,10 +43,10 @@ static inline struct worker *server_home(const struct server *sv)
 	return sv->workers[0];
 }
 
-/* The lines that say "ready". */
-void server_announce(const struct server *sv);
-
-/* Make the threads and run the home loop. 0, or a negative errno where that failed. */
+/*
+ * Make the threads, say "ready" and run the home loop. 0, or a status to exit with, the complaint
+ * written.
+ */
 int server_run(struct server *sv);
 
 /* The home thread's. */

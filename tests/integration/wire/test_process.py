@@ -9,13 +9,26 @@ import subprocess
 import tempfile
 import unittest
 
-from wire import (GREETING, SOCKSIFYD, Dns, Peer, Server, greet, ip, needs_netns, read_reply5,
-                  recv_all, recv_exact, request5, socks4, socks5, until)
+from wire import (GREETING, PATIENCE, SOCKSIFYD, Dns, Peer, Server, greet, ip, needs_netns,
+                  read_reply5, recv_all, recv_exact, request5, socks4, socks5, until)
 
 
 def run(*args):
     return subprocess.run([SOCKSIFYD, *args], capture_output=True, text=True, timeout=10,
                           check=False)
+
+
+class Start(unittest.TestCase):
+    def test_without_its_threads_it_is_not_ready(self):
+        def forbid():
+            resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+
+        got = subprocess.run([SOCKSIFYD, "--listen", "127.0.0.1:0", "--threads", "4"],
+                             capture_output=True, text=True, timeout=PATIENCE, check=False,
+                             preexec_fn=forbid)
+        self.assertEqual(got.returncode, 1, got)
+        self.assertRegex(got.stderr, r'(?m)^socksifyd: --threads "4": ')
+        self.assertNotIn("listening", got.stderr)
 
 
 class Shortage(unittest.TestCase):
