@@ -18,9 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS   4         /* batches in a row before others get their turn */
-#define ROUTE_MS 1000      /* as the guard's own memory */
-#define BUFFER   (1 << 20) /* octets; the kernel may grant less */
+#define ROUNDS 4         /* batches in a row before others get their turn */
+#define BUFFER (1 << 20) /* octets; the kernel may grant less */
 
 enum family { V4, V6, FAMILIES };
 

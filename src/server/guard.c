@@ -1,5 +1,6 @@
 #include "guard.h"
 
+#include "carried.h"
 #include "routes.h"
 
 #include <stdatomic.h>
@@ -48,21 +49,6 @@ static const struct {
 	{ { ENDPOINT_IPV6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, PRIVATE }, /* RFC 8215 */
 	{ { ENDPOINT_IPV6, 10, { 0xfe, 0x80 } }, LINK_LOCAL },
 	{ { ENDPOINT_IPV6, 8, { 0xff } }, MULTICAST },
-};
-
-/* Where IPv6 addresses carry IPv4 ones. */
-static const struct {
-	struct prefix prefix;
-	uint8_t at;   /* its first octet */
-	uint8_t flip; /* each octet is XORed with this */
-} carriers[] = {
-	{ { ENDPOINT_IPV6, 96, { 0 } }, 12, 0 },                         /* RFC 4291 2.5.5.1 */
-	{ { ENDPOINT_IPV6, 96, { [8] = 0xff, 0xff } }, 12, 0 },          /* RFC 2765 */
-	{ { ENDPOINT_IPV6, 96, { 0, 0x64, 0xff, 0x9b } }, 12, 0 },       /* RFC 6052, NAT64 */
-	{ { ENDPOINT_IPV6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, 12, 0 }, /* RFC 8215, NAT64 */
-	{ { ENDPOINT_IPV6, 16, { 0x20, 0x02 } }, 2, 0 },                 /* RFC 3056, 6to4 */
-	{ { ENDPOINT_IPV6, 32, { 0x20, 0x01, 0, 0 } }, 4, 0 },     /* RFC 4380, Teredo: server */
-	{ { ENDPOINT_IPV6, 32, { 0x20, 0x01, 0, 0 } }, 12, 0xff }, /* and client */
 };
 
 struct guard *guard_new(const struct acl *open, const union address own[2])
@@ -140,31 +126,13 @@ static const char *closes_one(const struct guard *g, enum range client, const st
 	return "no means to tell whether it is the server's own address";
 }
 
-static const char *closes_carried(const struct guard *g, enum range client,
-                                  const struct endpoint *to, uint8_t at, uint8_t flip)
-{
-	struct endpoint carried;
-	uint8_t ip[4];
-
-	for (size_t i = 0; i < sizeof(ip); i++)
-		ip[i] = to->ip[at + i] ^ flip;
-	endpoint_set_ipv4(&carried, ip, to->port);
-	return closes_one(g, client, &carried);
-}
-
-/* RFC 5214 section 6.1: the identifier of an interface, under any prefix. */
-static bool is_isatap(const struct endpoint *ep)
-{
-	return ep->kind == ENDPOINT_IPV6 && (ep->ip[8] & 0xfc) == 0 && ep->ip[9] == 0 &&
-	       ep->ip[10] == 0x5e && ep->ip[11] == 0xfe;
-}
-
 const char *guard_closes(const struct guard *g, const struct endpoint *from,
                          const struct endpoint *to)
 {
-	struct endpoint plain;
+	struct endpoint plain, carried[CARRIED_MAX];
 	enum range client;
 	const char *why;
+	size_t n;
 
 	if (endpoint_is_unspecified(to) || (to->kind != ENDPOINT_IPV4 && to->kind != ENDPOINT_IPV6))
 		return "it is no address to go to";
@@ -174,10 +142,8 @@ const char *guard_closes(const struct guard *g, const struct endpoint *from,
 	endpoint_unmap(&plain);
 	client = range_of(from);
 	why = closes_one(g, client, &plain);
-	for (size_t i = 0; !why && i < sizeof(carriers) / sizeof(carriers[0]); i++)
-		if (prefix_contains(&carriers[i].prefix, &plain))
-			why = closes_carried(g, client, &plain, carriers[i].at, carriers[i].flip);
-	if (!why && is_isatap(&plain))
-		why = closes_carried(g, client, &plain, 12, 0);
+	n = carried_in(&plain, carried);
+	for (size_t i = 0; !why && i < n; i++)
+		why = closes_one(g, client, &carried[i]);
 	return why;
 }

@@ -1,5 +1,6 @@
 #include "policy.h"
 
+#include "carried.h"
 #include "guard.h"
 #include "options.h"
 #include "rulesfile.h"
@@ -185,7 +186,7 @@ enum policy_verdict policy_judge(const struct policy *p, const struct policy_who
                                  enum policy_cmd cmd, const struct endpoint *asked,
                                  const union address *to, const char **why)
 {
-	struct endpoint from, target;
+	struct endpoint from, target, carried[CARRIED_MAX];
 	struct ruleset_question q = { .from = &from,
 		                      .user = who->user,
 		                      .user_len = who->user_len,
@@ -204,6 +205,8 @@ enum policy_verdict policy_judge(const struct policy *p, const struct policy_who
 		*why = guard_closes(p->guard, &from, &target);
 	if (*why)
 		return POLICY_DENIED;
+	q.carried = carried;
+	q.n_carried = p->rules && q.to ? carried_in(&target, carried) : 0;
 	if (p->rules)
 		v = ruleset_judge(p->rules, &q, why);
 	return v == POLICY_ALLOWED && !q.to && cmd != POLICY_RESOLVE ? POLICY_DEPENDS : v;

@@ -237,6 +237,17 @@ static enum fit fit_port(const struct ruleset *rs, const struct ruleset_rule *ru
 	return FITS_NOT;
 }
 
+/* A way around what is denied is denied, too; what is allowed is the address itself. */
+static bool holds_target(const struct ruleset *rs, const struct ruleset_rule *rule,
+                         const struct ruleset_question *q)
+{
+	bool held = holds_address(rs, &rule->to_ranges, q->to);
+
+	for (size_t i = 0; !held && !rule->allow && i < q->n_carried; i++)
+		held = holds_address(rs, &rule->to_ranges, &q->carried[i]);
+	return held;
+}
+
 static enum fit fit_target(const struct ruleset *rs, const struct ruleset_rule *rule,
                            const struct ruleset_question *q)
 {
@@ -251,7 +262,7 @@ static enum fit fit_target(const struct ruleset *rs, const struct ruleset_rule *
 		return FITS;
 	if (rule->to_ranges.n == 0)
 		return FITS_NOT;
-	return q->to ? fit_of(holds_address(rs, &rule->to_ranges, q->to)) : FITS_PERHAPS;
+	return q->to ? fit_of(holds_target(rs, rule, q)) : FITS_PERHAPS;
 }
 
 static enum fit fit_rule(const struct ruleset *rs, const struct ruleset_rule *rule,

@@ -80,7 +80,10 @@ struct ruleset_question {
 	/* These two are in endpoint_unmap()'s form. */
 	const struct endpoint *from;
 	const struct endpoint *to; /* the address; NULL while it is unknown */
-	const char *user;          /* NULL: nobody has logged in */
+	/* What it carries, see carried.h: may not be reached where a rule denies that, either. */
+	const struct endpoint *carried;
+	size_t n_carried;
+	const char *user; /* NULL: nobody has logged in */
 	size_t user_len;
 	enum policy_cmd cmd;
 	const struct endpoint *asked; /* what the client named; NULL: nothing yet */
