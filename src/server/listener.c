@@ -45,6 +45,7 @@ static void step_back(struct listener *l, const char *why)
 {
 	/* Two descriptors for each pipe that waits. */
 	pipe_pool_trim(&l->worker->pipes);
+	server_make_room(l->worker->server, l->worker);
 	(void)loop_want(&l->worker->loop, &l->sock, EPOLLERR);
 	loop_start_timer(&l->worker->loop, &l->pause, PAUSE_MS);
 	if (events_due(&l->complaint_ms, l->worker->loop.now_ms))
@@ -82,7 +83,12 @@ static void listener_ready(struct watch *w, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		if (seats_full(l->worker->server->seats) && !worker_make_room(l->worker)) {
+		if (seats_full(l->worker->server->seats)) {
+			/* Whether another one waits is the loop's to tell. */
+			if (i > 0)
+				return;
+			if (worker_make_room(l->worker))
+				continue;
 			step_back(l, "there are as many clients as there may be");
 			return;
 		}

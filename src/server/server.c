@@ -238,6 +238,13 @@ void server_end(struct server *sv)
 		worker_order(sv->workers[i], WORKER_STOP);
 }
 
+void server_make_room(struct server *sv, const struct worker *worker)
+{
+	for (unsigned i = 0; i < sv->n_workers; i++)
+		if (sv->workers[i] != worker)
+			worker_order(sv->workers[i], WORKER_MAKE_ROOM);
+}
+
 void server_worker_drains(struct server *sv, uint64_t sessions)
 {
 	struct event e;

@@ -58,6 +58,9 @@ void server_end(struct server *sv);
 /* How many sessions are left, when no thread runs any more. */
 uint64_t server_sessions(const struct server *sv);
 
+/* From @worker's thread: it has nobody to show out, but clients that wait; the others may have. */
+void server_make_room(struct server *sv, const struct worker *worker);
+
 /* From any thread: counted once more. */
 struct policy *server_policy(struct server *sv);
 

@@ -82,6 +82,8 @@ static void read_orders(struct letter *l)
 
 	if (orders & WORKER_RELOAD)
 		reload(w);
+	if (orders & WORKER_MAKE_ROOM)
+		(void)worker_make_room(w);
 	if (orders & WORKER_DRAIN)
 		drain(w);
 	if (orders & WORKER_STOP)

@@ -77,6 +77,7 @@ enum worker_order {
 	 */
 	WORKER_DRAIN = 2,
 	WORKER_STOP = 4,
+	WORKER_MAKE_ROOM = 8, /* another has clients that wait: worker_make_room() */
 };
 bool worker_order(struct worker *w, enum worker_order order);
 

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
-from wire import (GREETING, PATIENCE, SOCKSIFYD, Peer, Server, greet, needs_netns, read_reply5, recv_exact,
-                  request5, socks5, until)
+from wire import (GREETING, PATIENCE, SOCKSIFYD, Peer, Server, greet, needs_netns, read_reply5,
+                  recv_exact, request5, reset, socks5, until)
 
 
 def login(sock, user, password):
@@ -19,6 +20,12 @@ def login(sock, user, password):
         raise AssertionError("no credentials are wanted")
     sock.sendall(bytes([1, len(user)]) + user + bytes([len(password)]) + password)
     return recv_exact(sock, 2)[1]
+
+
+def pass_patience():
+    """A client that was there before is shown out for another from now on."""
+    late = time.monotonic() + 1.1
+    until(lambda: time.monotonic() > late, "a second has passed")
 
 
 class Seats(unittest.TestCase):
@@ -56,6 +63,14 @@ class Seats(unittest.TestCase):
             self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
             self.assertEqual(silent.recv(1), b"")
             server.line("^failed id=1 .*its place was needed")
+
+    def test_a_silent_client_stays_where_nobody_waits(self):
+        server = self.serve("--max-clients", "2")
+        with server.connect() as silent:
+            pass_patience()
+            with server.connect() as last:
+                greet(last)
+                greet(silent)
 
     @needs_netns
     def test_one_source_has_no_more_than_its_share(self):
@@ -167,6 +182,32 @@ class Threads(unittest.TestCase):
             self.assertEqual(server.process.wait(PATIENCE), 0)
             server.line("^stopped sessions=12$")
             server.stop()
+
+    def ports_of(self, server, thread, n):
+        """Whose clients the kernel gives to that thread of two; their ids tell."""
+        ports = []
+        while len(ports) < n:
+            with server.connect() as c:
+                port = c.getsockname()[1]
+                greet(c)
+                reset(c)
+            line = server.line(fr"^failed id=(\d+) client=127.0.0.1:{port} ")
+            if int(line.group(1)) % 2 == thread:
+                ports.append(port)
+        return ports
+
+    @needs_netns
+    def test_a_silent_client_of_another_thread_makes_room(self):
+        with Server("--threads", "2", "--max-clients", "2") as server:
+            here, there = self.ports_of(server, 0, 2), self.ports_of(server, 1, 1)
+            with server.connect(source_address=("127.0.0.1", here[0])) as a, \
+                    server.connect(source_address=("127.0.0.1", here[1])) as b:
+                greet(a)
+                greet(b)
+                with server.connect(source_address=("127.0.0.1", there[0])) as c:
+                    c.settimeout(5)
+                    greet(c)
+                server.line("^failed .*its place was needed")
 
     def test_reload_reaches_all_threads(self):
         with Peer() as peer, Server("--threads", "3", hosts="127.0.0.9 a.test\n") as server:
