@@ -27,6 +27,7 @@ struct attempt {
 
 struct dialer {
 	struct loop *loop;
+	struct dialer_share *share;
 	const char *(*closed)(void *arg, const union address *to);
 	void (*done)(void *arg, int err, const struct dialled *winner);
 	void *arg;
@@ -113,7 +114,8 @@ static void attempt_close(struct attempt *a)
 	if (a->sock.fd < 0)
 		return;
 	loop_close(a->dialer->loop, &a->sock);
-	a->dialer->under_way--;
+	if (--a->dialer->under_way > 0)
+		a->dialer->share->n--;
 }
 
 static bool is_left(const struct dialer *d)
@@ -124,14 +126,15 @@ static bool is_left(const struct dialer *d)
 /* A free slot, or the one that has been silent for longest. */
 static struct attempt *get_slot(struct dialer *d)
 {
-	struct attempt *oldest = &d->attempts[0];
+	bool room = d->under_way == 0 || d->share->n < d->share->max;
+	struct attempt *oldest = NULL;
 
 	for (size_t i = 0; i < DIALER_ATTEMPTS_MAX; i++) {
 		struct attempt *a = &d->attempts[i];
 
-		if (a->sock.fd < 0)
+		if (a->sock.fd < 0 && room)
 			return a;
-		if (a->number < oldest->number)
+		if (a->sock.fd >= 0 && (!oldest || a->number < oldest->number))
 			oldest = a;
 	}
 	attempt_close(oldest);
@@ -186,7 +189,8 @@ static int attempt_start(struct attempt *a, const union address *to)
 		loop_close(d->loop, &a->sock);
 		return err;
 	}
-	d->under_way++;
+	if (d->under_way++ > 0)
+		d->share->n++;
 	return 0;
 }
 
@@ -278,7 +282,7 @@ static void turn_came(struct timer *t)
 	advance(d);
 }
 
-struct dialer *dialer_new(struct loop *loop,
+struct dialer *dialer_new(struct loop *loop, struct dialer_share *share,
                           const char *(*closed)(void *arg, const union address *to),
                           void (*done)(void *arg, int err, const struct dialled *winner), void *arg)
 {
@@ -287,6 +291,7 @@ struct dialer *dialer_new(struct loop *loop,
 	if (!d)
 		return NULL;
 	d->loop = loop;
+	d->share = share;
 	d->closed = closed;
 	d->done = done;
 	d->arg = arg;

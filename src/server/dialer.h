@@ -14,6 +14,15 @@
 
 struct dialer;
 
+/*
+ * What the dialers of a thread have between them: attempts beside each one's first. Where there are
+ * as many as there may be, the next attempt ends the one before it. Else those who ask for names
+ * with many silent addresses would have the descriptors of all others.
+ */
+struct dialer_share {
+	unsigned n, max;
+};
+
 /* The winner. */
 struct dialled {
 	struct watch *sock;    /* connected, non-blocking; to be taken by loop_hand_over() */
@@ -21,6 +30,7 @@ struct dialled {
 };
 
 /*
+ * @share   borrowed
  * @closed  says of an address why it must not be tried, in static words, or NULL where it may be;
  *          one that must not counts as one that failed with -EACCES
  * @done  the end, told once, never from within dialer_new(). It may free the dialer.
@@ -29,7 +39,7 @@ struct dialled {
  *
  * Returns NULL where memory is short.
  */
-struct dialer *dialer_new(struct loop *loop,
+struct dialer *dialer_new(struct loop *loop, struct dialer_share *share,
                           const char *(*closed)(void *arg, const union address *to),
                           void (*done)(void *arg, int err, const struct dialled *winner),
                           void *arg);

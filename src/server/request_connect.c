@@ -85,7 +85,7 @@ void request_connect(struct session *s)
 		request_fail_with(s, "request", -EACCES, why);
 		return;
 	}
-	hs->dialer = dialer_new(&s->worker->loop, closed, dialled, s);
+	hs->dialer = dialer_new(&s->worker->loop, &s->worker->attempts, closed, dialled, s);
 	if (!hs->dialer || session_request(s) < 0) {
 		request_fail_with(s, "request", -ENOMEM, NULL);
 		return;

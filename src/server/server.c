@@ -18,15 +18,24 @@
 /* Descriptors that are no client's: listeners, DNS, files. */
 #define FDS_OWN 64
 
-/* Clients that there are descriptors for, two each. */
-static unsigned clients_possible(void)
+/* This part of all is for attempts to connect, beside the first one of each client. */
+#define ATTEMPTS_PART 8
+
+static unsigned descriptors(void)
 {
 	struct rlimit rl = { 0 };
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur > 2u * INT_MAX)
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur > INT_MAX)
 		return INT_MAX;
-	return rl.rlim_cur > 2 * FDS_OWN ? (unsigned)(rl.rlim_cur - FDS_OWN) / 2
-	                                 : (unsigned)rl.rlim_cur / 4 + 1;
+	return (unsigned)rl.rlim_cur;
+}
+
+/* Clients that there are descriptors for, two each. */
+static unsigned clients_possible(void)
+{
+	unsigned n = descriptors();
+
+	return n > 2 * FDS_OWN ? (n - n / ATTEMPTS_PART - FDS_OWN) / 2 : n / 4 + 1;
 }
 
 static int open_seats(struct server *sv)
@@ -64,6 +73,7 @@ static int open_workers(struct server *sv)
 		if (!w)
 			break;
 		sv->workers[sv->n_workers++] = w;
+		w->attempts.max = descriptors() / ATTEMPTS_PART / (unsigned)sv->options->threads;
 		status = worker_init(w, sv, sv->n_workers - 1);
 		if (status != 0)
 			return status;

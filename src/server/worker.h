@@ -2,6 +2,7 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include "dialer.h"
 #include "door.h"
 #include "loop.h"
 #include "mailbox.h"
@@ -43,6 +44,7 @@ struct worker {
 	uint64_t n_sessions;      /* of both */
 	uint64_t last_id;
 	struct pipe_pool pipes;
+	struct dialer_share attempts;
 	/* Of datagrams on their way; NULL while there are no associations. */
 	struct inbox *inbox;
 	struct outbox *outbox;

@@ -1,6 +1,7 @@
 """How many clients there may be at once; and threads."""
 
 import collections
+import contextlib
 import os
 import resource
 import signal
@@ -10,8 +11,8 @@ import threading
 import time
 import unittest
 
-from wire import (GREETING, PATIENCE, SOCKSIFYD, Peer, Server, greet, needs_netns, read_reply5,
-                  recv_exact, request5, reset, socks5, until)
+from wire import (GREETING, PATIENCE, SOCKSIFYD, Peer, Server, black_hole, greet, needs_netns,
+                  read_reply5, recv_exact, request5, reset, socks5, until)
 
 
 def login(sock, user, password):
@@ -89,6 +90,26 @@ class Seats(unittest.TestCase):
     def _refused(self, server):
         with server.connect() as c:
             return self.is_turned_away(c)
+
+    @needs_netns
+    def test_names_with_many_silent_addresses_leave_descriptors_for_others(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+
+        with contextlib.ExitStack() as holes, Peer() as peer:
+            port = holes.enter_context(black_hole("127.0.1.1")).port
+            for n in range(2, 9):
+                holes.enter_context(black_hole(f"127.0.1.{n}", port))
+            server = self.serve("--max-clients-per-source", "70", "-v", preexec=limit, hosts="".join(
+                f"127.0.1.{n} silent.test\n" for n in range(1, 9)))
+            for _ in range(70):
+                c = holes.enter_context(server.connect(source_address=("127.0.0.2", 0)))
+                c.sendall(GREETING + socks5(b"silent.test", port))
+            until(lambda: server.fds() > 390 or any("=127.0.1.7:" in line for line in server.lines),
+                  "all addresses were tried")
+            with server.connect() as honest:
+                self.assertEqual(request5(honest, "127.0.0.1", peer.port)[0], 0)
+            self.assertLess(server.fds(), 250)
 
     def test_loopback_has_no_share_by_default(self):
         server = self.serve("--max-clients", "4")
