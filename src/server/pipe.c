@@ -1,6 +1,7 @@
 #include "pipe.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ static void pipe_free(struct pipe *p)
 static struct pipe *pipe_new(struct pipe_pool *pool)
 {
 	struct pipe *p = malloc(sizeof(*p));
+	bool large = pool->n_out < PIPE_LARGE_MAX;
 	int ends[2], size;
 
 	if (!p)
@@ -29,7 +31,8 @@ static struct pipe *pipe_new(struct pipe_pool *pool)
 		return NULL;
 	}
 	/* The kernel refuses it, or made a pipe of two pages, where the user has had his share. */
-	(void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE);
+	if (!large || fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE_LARGE) < 0)
+		(void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE);
 	size = fcntl(ends[1], F_GETPIPE_SZ);
 	*p = (struct pipe){ .in = ends[1], .out = ends[0], .pool = pool };
 	if (size < PIPE_LEAST) {

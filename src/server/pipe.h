@@ -8,10 +8,12 @@
 
 #include <stddef.h>
 
-#define PIPE_SIZE     (256 << 10) /* asked for */
-#define PIPE_LEAST    (64 << 10)  /* with less than the kernel's default, copying is quicker */
-#define PIPE_OUT_MAX  128         /* of a pool, at once: with that, 32 MiB are on their way */
-#define PIPE_IDLE_MAX 16          /* that wait; more are closed */
+#define PIPE_SIZE       (256 << 10) /* asked for */
+#define PIPE_SIZE_LARGE (1 << 20)   /* for the first of a pool: most times they are all there are */
+#define PIPE_LARGE_MAX  4
+#define PIPE_LEAST      (64 << 10) /* with less than the kernel's default, copying is quicker */
+#define PIPE_OUT_MAX    128        /* of a pool, at once: with that, 35 MiB are on their way */
+#define PIPE_IDLE_MAX   16         /* that wait; more are closed */
 
 struct pipe_pool;
 

@@ -27,13 +27,32 @@ START_TEST(a_pipe_is_as_large_as_it_says)
 	ck_assert_ptr_nonnull(p);
 	ck_assert_uint_eq(p->size, (size_t)fcntl(p->in, F_GETPIPE_SZ));
 	ck_assert_uint_ge(p->size, PIPE_LEAST);
-	ck_assert_uint_le(p->size, PIPE_SIZE);
+	ck_assert_uint_le(p->size, PIPE_SIZE_LARGE);
 	ck_assert_uint_eq(p->len, 0);
 	ck_assert_int_eq(fcntl(p->in, F_GETFD) & fcntl(p->out, F_GETFD), FD_CLOEXEC);
 	ck_assert(fcntl(p->in, F_GETFL) & fcntl(p->out, F_GETFL) & O_NONBLOCK);
 	ck_assert_int_eq((int)write(p->in, "x", 1), 1);
 	ck_assert_int_eq((int)read(p->out, &(char){ 0 }, 1), 1);
 	pipe_put(p);
+	pipe_pool_trim(&pool);
+}
+END_TEST
+
+/* Unless a quota says otherwise; then none is larger than it should be. */
+START_TEST(the_first_pipes_are_the_largest)
+{
+	struct pipe_pool pool = { 0 };
+	struct pipe *p[PIPE_LARGE_MAX + 2];
+	size_t n = sizeof(p) / sizeof(p[0]), most = PIPE_SIZE_LARGE;
+
+	for (size_t i = 0; i < n; i++) {
+		p[i] = pipe_get(&pool);
+		ck_assert_ptr_nonnull(p[i]);
+		ck_assert_uint_le(p[i]->size, most);
+		most = i + 1 < PIPE_LARGE_MAX ? p[i]->size : PIPE_SIZE;
+	}
+	for (size_t i = 0; i < n; i++)
+		pipe_put(p[i]);
 	pipe_pool_trim(&pool);
 }
 END_TEST
@@ -176,6 +195,7 @@ START_TEST(a_pipe_too_small_is_none)
 END_TEST
 
 UNIT_MAIN("server pipe", { a_pipe_is_as_large_as_it_says, 0 },
+UNIT_MAIN("server pipe", { the_first_pipes_are_the_largest, 0 },
           { the_warmest_pipe_is_used_again, 0 },
           { a_pipe_with_octets_in_it_is_never_used_again, 0 },
           { there_are_so_many_and_few_wait, 0 },
