@@ -195,8 +195,7 @@ START_TEST(a_pipe_too_small_is_none)
 END_TEST
 
 UNIT_MAIN("server pipe", { a_pipe_is_as_large_as_it_says, 0 },
-UNIT_MAIN("server pipe", { the_first_pipes_are_the_largest, 0 },
-          { the_warmest_pipe_is_used_again, 0 },
+          { the_first_pipes_are_the_largest, 0 }, { the_warmest_pipe_is_used_again, 0 },
           { a_pipe_with_octets_in_it_is_never_used_again, 0 },
           { there_are_so_many_and_few_wait, 0 },
           { without_descriptors_there_is_none_and_none_leaks, 2 }, { a_pipe_too_small_is_none, 0 })
