@@ -34,10 +34,11 @@ struct addressbook {
 	struct entry *entries;
 	unsigned n_entries, n_waiting;
 	size_t octets;
+	size_t *waiting; /* octets in all books */
 };
 
 struct addressbook *addressbook_new(struct loop *loop, struct resolver *resolver,
-                                    const union address *from,
+                                    const union address *from, size_t *waiting,
                                     const struct addressbook_events *events, void *arg)
 {
 	struct addressbook *b = calloc(1, sizeof(*b));
@@ -47,6 +48,7 @@ struct addressbook *addressbook_new(struct loop *loop, struct resolver *resolver
 	b->loop = loop;
 	b->resolver = resolver;
 	b->from = from;
+	b->waiting = waiting;
 	b->events = events;
 	b->arg = arg;
 	return b;
@@ -61,6 +63,7 @@ static struct waiting *take_first(struct entry *e)
 	DL_DELETE(e->queue, w);
 	e->book->n_waiting--;
 	e->book->octets -= w->len;
+	*e->book->waiting -= w->len;
 	return w;
 }
 
@@ -217,12 +220,20 @@ static struct entry *get(struct addressbook *b, const struct endpoint *asked)
 	return e;
 }
 
+static bool has_room(const struct addressbook *b, size_t len)
+{
+	if (b->n_waiting == ADDRESSBOOK_WAITING_MAX || len > ADDRESSBOOK_OCTETS_MAX - b->octets)
+		return false;
+	return *b->waiting + len <= ADDRESSBOOK_OCTETS_ALL ||
+	       b->octets + len <= ADDRESSBOOK_OCTETS_LEAST;
+}
+
 static bool keep(struct entry *e, const uint8_t *data, size_t len)
 {
 	struct addressbook *b = e->book;
 	struct waiting *w;
 
-	if (b->n_waiting == ADDRESSBOOK_WAITING_MAX || len > ADDRESSBOOK_OCTETS_MAX - b->octets)
+	if (!has_room(b, len))
 		return false;
 	w = malloc(sizeof(*w) + len);
 	if (!w)
@@ -233,6 +244,7 @@ static bool keep(struct entry *e, const uint8_t *data, size_t len)
 	DL_APPEND(e->queue, w);
 	b->n_waiting++;
 	b->octets += len;
+	*b->waiting += len;
 	return true;
 }
 

@@ -13,8 +13,11 @@
 #define ADDRESSBOOK_NAMES_MAX   64 /* with their ports; the one out of use for longest goes */
 #define ADDRESSBOOK_WAITING_MAX 64 /* datagrams in all */
 #define ADDRESSBOOK_OCTETS_MAX  (256 << 10) /* of their data */
-#define ADDRESSBOOK_MS          60000       /* then a name is asked for again */
-#define ADDRESSBOOK_FAILED_MS   2000        /* the same where it has no address */
+/* Of all books of one thread; beyond that a book keeps no more than ADDRESSBOOK_OCTETS_LEAST. */
+#define ADDRESSBOOK_OCTETS_ALL   (16 << 20)
+#define ADDRESSBOOK_OCTETS_LEAST (16 << 10)
+#define ADDRESSBOOK_MS           60000 /* then a name is asked for again */
+#define ADDRESSBOOK_FAILED_MS    2000  /* the same where it has no address */
 
 struct addressbook;
 
@@ -37,10 +40,12 @@ enum addressbook_res {
  *          is two, and a datagram can't be tried on both
  * @events  borrowed. Never called from within addressbook_new() or addressbook_free()
  *
+ * @waiting the octets that wait in all books of this thread
+ *
  * NULL where memory is short.
  */
 struct addressbook *addressbook_new(struct loop *loop, struct resolver *resolver,
-                                    const union address *from,
+                                    const union address *from, size_t *waiting,
                                     const struct addressbook_events *events, void *arg);
 /* What waits is dropped. NULL is fine. */
 void addressbook_free(struct addressbook *b);

@@ -13,6 +13,7 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <socks/socks5.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -20,6 +21,10 @@
 
 #define ROUNDS 4         /* batches in a row before others get their turn */
 #define BUFFER (1 << 20) /* octets; the kernel may grant less */
+
+/* How often freed memory is given back to the system, and how much of it is kept. */
+#define TRIM_MS  1000
+#define TRIM_PAD (1 << 20)
 
 enum family { V4, V6, FAMILIES };
 
@@ -279,6 +284,11 @@ static void put_boxes(struct worker *w)
 	outbox_free(w->outbox);
 	w->inbox = NULL;
 	w->outbox = NULL;
+	/* Of what a flood made it keep, libc gives nothing back by itself. */
+	if (w->loop.now_ms >= w->trim_ms) {
+		w->trim_ms = w->loop.now_ms + TRIM_MS;
+		malloc_trim(TRIM_PAD);
+	}
 }
 
 /* v4-mapped becomes IPv4. */

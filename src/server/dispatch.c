@@ -111,8 +111,8 @@ static void send_to_name(struct dispatch *p, const struct endpoint *dst, const u
 	union address to;
 
 	if (!p->book)
-		p->book = addressbook_new(&w->loop, w->resolver, &p->session->from, &book_events,
-		                          p);
+		p->book = addressbook_new(&w->loop, w->resolver, &p->session->from,
+		                          &w->names_octets, &book_events, p);
 	switch (p->book ? addressbook_find(p->book, dst, data, len, &to) : ADDRESSBOOK_NO) {
 	case ADDRESSBOOK_FOUND:
 		/* Rules may have changed since. */

@@ -35,7 +35,7 @@ static unsigned clients_possible(void)
 {
 	unsigned n = descriptors();
 
-	return n > 2 * FDS_OWN ? (n - n / ATTEMPTS_PART - FDS_OWN) / 2 : n / 4 + 1;
+	return n > 2 * FDS_OWN ? (n - FDS_OWN) / 2 : n / 4 + 1;
 }
 
 static int open_seats(struct server *sv)

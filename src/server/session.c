@@ -21,12 +21,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <utlist.h>
-
-#define LINGER_MS 4000
-#define LINGER_OCTETS_MAX \
-	(4U << 20) /* of input; a client that says more is left to its own kernel */
 
 enum limit { LIMIT_NONE, LIMIT_HANDSHAKE, LIMIT_REQUEST, LIMIT_IDLE, LIMIT_RESET, LIMIT_LINGER };
 
@@ -63,7 +58,7 @@ static void set_deadline(struct session *s)
 		ms = s->end.reset.wait_ms;
 		break;
 	case LIMIT_LINGER:
-		ms = LINGER_MS;
+		ms = LASTWORD_MS;
 		break;
 	}
 	if (ms > 0)
@@ -196,8 +191,7 @@ static uint32_t client_mask(const struct session *s)
 		/* It is not read any more, and would be readable for good. */
 		return 0;
 	case SESSION_LINGER:
-		return (s->end.discarded < LINGER_OCTETS_MAX ? EPOLLIN : EPOLLERR) |
-		       (s->relay.way[RELAY_TARGET].held ? EPOLLOUT : 0);
+		return lastword_mask(&s->end.lastword, &s->relay);
 	}
 	return 0;
 }
@@ -351,36 +345,13 @@ void session_tunnel(struct session *s)
 
 /* Refusal */
 
-static void discard(struct session *s)
+static void linger(struct session *s, uint32_t events)
 {
-	ssize_t n;
-
-	do {
-		/* TCP copies nothing then: it may be a password. */
-		n = recv(s->client.fd, s->worker->scratch, WORKER_SCRATCH,
-		         MSG_DONTWAIT | MSG_TRUNC);
-		if (n > 0)
-			s->end.discarded += (uint32_t)n;
-	} while ((n > 0 && s->end.discarded < LINGER_OCTETS_MAX) || (n < 0 && errno == EINTR));
-	/* Its end would be readable for good. */
-	if (n == 0)
-		s->end.discarded = LINGER_OCTETS_MAX;
-	if (n == 0 ? !s->relay.way[RELAY_TARGET].held
-	           : n < 0 && errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS)
+	if (lastword_serve(&s->end.lastword, &s->relay, s->client.fd, events, s->worker->scratch,
+	                   WORKER_SCRATCH))
 		session_end(s, "refused");
 	else
 		update(s);
-}
-
-static void linger(struct session *s, uint32_t events)
-{
-	const int fd[2] = { [RELAY_CLIENT] = s->client.fd, [RELAY_TARGET] = -1 };
-
-	(void)relay_flush(&s->relay, fd);
-	if (events & (EPOLLERR | EPOLLHUP) && s->end.discarded >= LINGER_OCTETS_MAX)
-		session_end(s, "refused");
-	else
-		discard(s);
 }
 
 void session_refuse(struct session *s)

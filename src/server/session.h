@@ -3,6 +3,7 @@
 #define SERVER_SESSION_H
 
 #include "events.h"
+#include "lastword.h"
 #include "policy.h"
 #include "relay.h"
 #include "reset.h"
@@ -59,9 +60,9 @@ struct session {
 	uint8_t version, cmd; /* of the request; 0 before it came */
 	enum session_state st;
 	union {
-		int64_t active_ms;  /* SESSION_RELAY: when something last went through */
-		struct reset reset; /* SESSION_RESETTING */
-		uint32_t discarded; /* SESSION_LINGER: octets */
+		int64_t active_ms;        /* SESSION_RELAY: when something last went through */
+		struct reset reset;       /* SESSION_RESETTING */
+		struct lastword lastword; /* SESSION_LINGER */
 	} end;
 };
 

@@ -49,6 +49,8 @@ struct worker {
 	struct inbox *inbox;
 	struct outbox *outbox;
 	unsigned associations;
+	size_t names_octets;         /* of datagrams that wait for their names */
+	int64_t trim_ms;             /* when to give memory back again */
 	int64_t memory_complaint_ms; /* see events_due() */
 	bool draining, done;
 	uint8_t scratch

@@ -204,15 +204,18 @@ class Threads(unittest.TestCase):
             server.line("^stopped sessions=12$")
             server.stop()
 
+    # No other test's connection has a port of it in TIME-WAIT.
+    ALONE = "127.0.0.77"
+
     def ports_of(self, server, thread, n):
         """Whose clients the kernel gives to that thread of two; their ids tell."""
         ports = []
         while len(ports) < n:
-            with server.connect() as c:
+            with server.connect(source_address=(self.ALONE, 0)) as c:
                 port = c.getsockname()[1]
                 greet(c)
                 reset(c)
-            line = server.line(fr"^failed id=(\d+) client=127.0.0.1:{port} ")
+            line = server.line(fr"^failed id=(\d+) client={self.ALONE}:{port} ")
             if int(line.group(1)) % 2 == thread:
                 ports.append(port)
         return ports
@@ -221,11 +224,11 @@ class Threads(unittest.TestCase):
     def test_a_silent_client_of_another_thread_makes_room(self):
         with Server("--threads", "2", "--max-clients", "2") as server:
             here, there = self.ports_of(server, 0, 2), self.ports_of(server, 1, 1)
-            with server.connect(source_address=("127.0.0.1", here[0])) as a, \
-                    server.connect(source_address=("127.0.0.1", here[1])) as b:
+            with server.connect(source_address=(self.ALONE, here[0])) as a, \
+                    server.connect(source_address=(self.ALONE, here[1])) as b:
                 greet(a)
                 greet(b)
-                with server.connect(source_address=("127.0.0.1", there[0])) as c:
+                with server.connect(source_address=(self.ALONE, there[0])) as c:
                     c.settimeout(5)
                     greet(c)
                 server.line("^failed .*its place was needed")

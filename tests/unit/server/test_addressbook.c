@@ -14,6 +14,7 @@ struct world {
 	/* What is closed; "" is nothing. */
 	const char *closed_name, *closed_address;
 	unsigned went, lost; /* of what waited */
+	size_t waiting;
 	char order[ADDRESSBOOK_WAITING_MAX + 1];
 };
 
@@ -91,7 +92,7 @@ static void world_init(struct world *w, const char *hosts, const char *client)
 	w->client = address(client);
 	ck_assert_int_eq(loop_init(&w->loop), 0);
 	ck_assert_int_eq(resolver_new(&w->resolver, &w->loop, &params), 0);
-	w->book = addressbook_new(&w->loop, w->resolver, &w->client, &events, w);
+	w->book = addressbook_new(&w->loop, w->resolver, &w->client, &w->waiting, &events, w);
 	ck_assert_ptr_nonnull(w->book);
 }
 
@@ -247,6 +248,30 @@ START_TEST(octets_that_wait_are_bounded)
 }
 END_TEST
 
+START_TEST(octets_that_wait_in_all_books_are_bounded)
+{
+	static const uint8_t zero[4096];
+	struct endpoint slow = unit_endpoint("far.test:9");
+	union address to;
+	struct world w;
+
+	world_init(&w, "", "127.0.0.1:1");
+	/* Others have all of the room: what is left is each book's own. */
+	w.waiting = ADDRESSBOOK_OCTETS_ALL;
+	for (size_t n = 0; n < ADDRESSBOOK_OCTETS_LEAST; n += sizeof(zero))
+		ck_assert_int_eq(addressbook_find(w.book, &slow, zero, sizeof(zero), &to),
+		                 ADDRESSBOOK_WAITS);
+	ck_assert_int_eq(addressbook_find(w.book, &slow, zero, sizeof(zero), &to), ADDRESSBOOK_NO);
+	/* And when they have gone, there is more. */
+	w.waiting -= ADDRESSBOOK_OCTETS_ALL;
+	ck_assert_uint_eq(w.waiting, ADDRESSBOOK_OCTETS_LEAST);
+	ck_assert_int_eq(addressbook_find(w.book, &slow, zero, sizeof(zero), &to),
+	                 ADDRESSBOOK_WAITS);
+	world_fini(&w);
+	ck_assert_uint_eq(w.waiting, 0);
+}
+END_TEST
+
 START_TEST(the_name_out_of_use_for_longest_makes_room)
 {
 	char hosts[64 * ADDRESSBOOK_NAMES_MAX] = "", name[32];
@@ -281,4 +306,5 @@ UNIT_MAIN("server addressbook", { a_name_has_an_address_of_the_clients_family_fi
           { an_address_stays_while_the_name_has_it, 0 },
           { it_stays_where_nobody_answers_any_more, 0 }, { closed_addresses_are_passed_over, 0 },
           { a_closed_name_is_not_asked_for, 0 }, { what_waits_is_bounded_and_told_in_order, 0 },
-          { octets_that_wait_are_bounded, 0 }, { the_name_out_of_use_for_longest_makes_room, 0 })
+          { octets_that_wait_are_bounded, 0 }, { octets_that_wait_in_all_books_are_bounded, 0 },
+          { the_name_out_of_use_for_longest_makes_room, 0 })
