@@ -191,20 +191,15 @@ static void somebody_came(struct watch *w, uint32_t events)
 {
 	struct bind *b = LOOP_OWNER(w, struct bind, sock);
 	union address from;
-	socklen_t len;
 	int fd;
 
 	(void)events;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		len = sizeof(from);
-		memset(&from, 0, sizeof(from));
-		fd = accept4(w->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && errno == EAGAIN)
+		fd = tcp_accept(w->fd, &from);
+		if (fd == -EAGAIN)
 			return;
-		if (fd < 0 && tcp_accept_may_go_on(errno))
-			continue;
 		if (fd < 0) {
-			fail(b, -errno);
+			fail(b, fd);
 			return;
 		}
 		switch (b->events->judge(b->arg, &from)) {

@@ -78,8 +78,7 @@ static void listener_ready(struct watch *w, uint32_t events)
 {
 	struct listener *l = LOOP_OWNER(w, struct listener, sock);
 	union address from;
-	socklen_t len;
-	int fd, err;
+	int fd;
 
 	(void)events;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
@@ -92,18 +91,13 @@ static void listener_ready(struct watch *w, uint32_t events)
 			step_back(l, "there are as many clients as there may be");
 			return;
 		}
-		len = sizeof(from);
-		memset(&from, 0, sizeof(from));
-		fd = accept4(w->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && errno == EAGAIN)
+		fd = tcp_accept(w->fd, &from);
+		if (fd == -EAGAIN)
 			return;
-		if (fd < 0 && tcp_accept_may_go_on(errno))
-			continue;
 		if (fd < 0) {
-			err = errno;
 			if (worker_make_room(l->worker))
 				continue;
-			step_back(l, strerror(err));
+			step_back(l, strerror(-fd));
 			return;
 		}
 		if (!is_allowed(l, &from)) {

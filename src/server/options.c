@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "help.h"
+#include "policy.h"
 #include "users.h"
 
 #include <base/endpoint.h>
@@ -201,7 +202,7 @@ static int set_hash_name(struct options *o, const char *name)
 
 static int set_commands(struct options *o, const char *text)
 {
-	/* In the order of enum options_commands. */
+	/* In the order of enum policy_cmd. */
 	static const char *const words[] = { "connect", "bind", "udp", "resolve" };
 
 	if (value_words(text, words, sizeof(words) / sizeof(words[0]), &o->commands) < 0)
@@ -409,7 +410,7 @@ int options_parse(struct options *o, int argc, char **argv)
 	int status, rest;
 
 	*o = (struct options){
-		.commands = OPTIONS_CONNECT | OPTIONS_BIND | OPTIONS_UDP | OPTIONS_RESOLVE,
+		.commands = POLICY_ALL,
 		.handshake_ms = 15000,
 		.connect_ms = 20000,
 		.bind_ms = 120000,

@@ -14,14 +14,6 @@
 #define OPTIONS_FILES_MAX  8
 #define OPTIONS_BAD        2 /* exit status for a command line that makes no sense */
 
-/* What a client may ask for: --commands. */
-enum options_commands {
-	OPTIONS_CONNECT = 1,
-	OPTIONS_BIND = 2,
-	OPTIONS_UDP = 4,
-	OPTIONS_RESOLVE = 8, /* and RESOLVE_PTR */
-};
-
 /* What identd's word counts, for SOCKS4. */
 enum options_ident {
 	OPTIONS_IDENT_OFF,     /* it isn't asked */
@@ -41,7 +33,7 @@ struct options {
 	const char *hosts; /* borrowed from argv; NULL: none */
 	bool resolver_system;
 	char *nameservers; /* "ADDR:PORT,..."; NULL: those of resolv.conf */
-	unsigned commands; /* enum options_commands */
+	unsigned commands; /* enum policy_cmd: what a client may ask for */
 	struct value_ports bind_ports;
 	struct value_ports udp_ports;
 	bool udp_asked;        /* answers only from those that the client has sent to */

@@ -28,13 +28,13 @@ static bool is_switched_on(const struct session *s)
 
 	switch (s->cmd) {
 	case SOCKS5_CONNECT:
-		return commands & OPTIONS_CONNECT;
+		return commands & POLICY_CONNECT;
 	case SOCKS5_BIND:
-		return commands & OPTIONS_BIND;
+		return commands & POLICY_BIND;
 	case SOCKS5_UDP_ASSOCIATE:
-		return commands & OPTIONS_UDP;
+		return commands & POLICY_UDP;
 	default:
-		return commands & OPTIONS_RESOLVE;
+		return commands & POLICY_RESOLVE;
 	}
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 
 #define KEEP_IDLE_S 300 /* most NATs and firewalls remember a silent connection longer */
 
@@ -14,7 +15,8 @@ void tcp_set_options(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 }
 
-bool tcp_accept_may_go_on(int err)
+/* Does an errno of accept(2) tell of one peer that is gone, and not of a state that lasts. */
+static bool is_one_peers(int err)
 {
 	switch (err) {
 	case EINTR:
@@ -30,6 +32,19 @@ bool tcp_accept_may_go_on(int err)
 	default:
 		return false;
 	}
+}
+
+int tcp_accept(int listener, union address *from)
+{
+	socklen_t len;
+	int fd;
+
+	do {
+		len = sizeof(*from);
+		memset(from, 0, sizeof(*from));
+		fd = accept4(listener, &from->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	} while (fd < 0 && is_one_peers(errno));
+	return fd < 0 ? -errno : fd;
 }
 
 void tcp_reset_on_close(int fd)

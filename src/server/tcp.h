@@ -10,10 +10,12 @@
 void tcp_set_options(int fd);
 
 /*
- * An errno of accept(2): does it tell of one peer that is gone already, and not of a state that
- * lasts.
+ * Accept one who waits. Those who have gone already are passed over.
+ *
+ * Returns a non-blocking socket and where it comes from, -EAGAIN where nobody waits, or the errno
+ * of a state that lasts, such as -EMFILE.
  */
-bool tcp_accept_may_go_on(int err);
+int tcp_accept(int listener, union address *from);
 
 /* Have close(2) send a RST, and what is unsent forgotten. */
 void tcp_reset_on_close(int fd);

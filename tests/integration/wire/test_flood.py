@@ -8,9 +8,9 @@ import socket
 import unittest
 
 from honest import Honest
-from test_users import GREETING2, UsersFile, hash_line, userpass
-from wire import (GREETING, PATIENCE, SOCKSIFYD, Dns, Server, atyp, black_hole, closed_port,
-                  read_reply5, recv_all, recv_exact, reset, socks4, socks5, until)
+from test_users import GREETING2, hash_line, userpass
+from wire import (GREETING, PATIENCE, SOCKSIFYD, Dns, Server, Settings, atyp, black_hole,
+                  closed_port, read_reply5, recv_all, recv_exact, reset, socks4, socks5, until)
 
 # Where a client can stop: before a word, and within each message.
 STAGES = (b"", b"\x05", b"\x05\xff" + b"\x02" * 100, GREETING, GREETING + b"\x05\x01\x00",
@@ -229,7 +229,7 @@ class Flood(FloodCase):
             self.over(fds)
 
     def test_74_guesses(self):
-        with UsersFile(hash_line("sesame", b"open sesame")) as users:
+        with Settings(hash_line("sesame", b"open sesame")) as users:
             server = self.serve("--users", users.name)
             fds = server.fds()
             with Honest(server, login=userpass("sesame", "open sesame")) as honest:
@@ -296,7 +296,7 @@ class Seats(FloodCase):
         self.over(fds, crowd)
 
     def test_86_one_user_takes_a_share(self):
-        with UsersFile(hash_line("one", b"1") + hash_line("two", b"2")) as users:
+        with Settings(hash_line("one", b"1") + hash_line("two", b"2")) as users:
             server = self.serve("--users", users.name, "--max-clients-per-user", "20")
             fds = server.fds()
             with black_hole() as hole, Honest(server, login=userpass("two", "2")) as honest:

@@ -35,19 +35,6 @@ def in_background(call, *args):
 
 
 class Relay(Case):
-    def tunnel(self, peer):
-        c = self.server.connect()
-        self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
-        return c, peer.accept()
-
-    def both(self):
-        """(speaker, listener), each way round."""
-        for mirrored in (False, True):
-            with Peer() as peer:
-                c, p = self.tunnel(peer)
-                with c, p:
-                    yield (p, c) if mirrored else (c, p)
-
     def test_44_half_close_both_ways(self):
         late = os.urandom(256 << 10)
         for a, b in self.both():

@@ -13,9 +13,9 @@ import unittest
 from elsewhere import GREETING, LINK4, LINK6, PORT, Elsewhere
 from test_flood import is_sanitized
 from test_udp import Association, Target
-from test_users import UsersFile, hash_line, userpass
-from wire import (FAILURE5, PATIENCE, SOCKSIFYD, Dns, Peer, Server, ip, needs_netns, read_reply4,
-                  read_reply5, recv_all, recv_exact, request5, socks4, socks4a, socks5)
+from test_users import hash_line, userpass
+from wire import (FAILURE5, PATIENCE, SOCKSIFYD, Dns, Peer, Server, Settings, ip, needs_netns,
+                  read_reply4, read_reply5, recv_all, recv_exact, request5, socks4, socks4a, socks5)
 
 OPEN = ("--allow", "0.0.0.0/0", "--allow", "::/0")
 EVERYWHERE = ("0.0.0.0:0", "[::]:0")
@@ -24,25 +24,6 @@ EVERYWHERE = ("0.0.0.0:0", "[::]:0")
 PUBLIC, PUBLIC6, PRIVATE, PRIVATE6 = "198.51.100.7", "2001:db8:7::7", "10.68.0.1", "fd00:68::1"
 FAR, FAR6, INSIDE, INSIDE6 = "203.0.113.1", "2001:db8:113::1", "10.99.0.1", "fd00:99::1"
 OK, NO = 0, 2
-
-
-class RulesFile:
-    def __init__(self, text=""):
-        self.file = tempfile.NamedTemporaryFile("w", suffix=".rules")
-        self.name = self.file.name
-        self.write(text)
-
-    def write(self, text):
-        self.file.seek(0)
-        self.file.truncate()
-        self.file.write(text)
-        self.file.flush()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.file.close()
 
 
 class EndingPeer(Peer):
@@ -223,7 +204,7 @@ class Rules(unittest.TestCase):
     """Clients on loopback, for whom the guard leaves all open."""
 
     def serve(self, text, *options, **kwargs):
-        self.rules = self.enterContext(RulesFile(text))
+        self.rules = self.enterContext(Settings(text))
         return self.enterContext(Server("--rules", self.rules.name, *options, **kwargs))
 
     def ask(self, server, to, port, client="127.0.0.1", cmd=1):
@@ -302,7 +283,7 @@ class Rules(unittest.TestCase):
 
     def test_by_user(self):
         lines = hash_line("alice", b"a") + hash_line("b,b", b"b")
-        with UsersFile(lines) as users, Peer() as a, Peer() as b:
+        with Settings(lines) as users, Peer() as a, Peer() as b:
             server = self.serve(f"allow user alice port {a.port}\nallow user b\\x2cb\n",
                                 "--users", users.name)
             for user, password, to, rep in (("alice", "a", a, OK), ("alice", "a", b, NO),
@@ -388,7 +369,7 @@ class Rules(unittest.TestCase):
 
     def test_88_when_the_line_is_out_no_thread_has_the_old_rules(self):
         for threads in "1", "3":
-            with (RulesFile("allow\n") as rules, EndingPeer() as peer, subprocess.Popen(
+            with (Settings("allow\n") as rules, EndingPeer() as peer, subprocess.Popen(
                     [SOCKSIFYD, "--listen", "127.0.0.1:0", "--rules", rules.name, "--threads",
                      threads, "--quiet"], stderr=subprocess.PIPE, text=True) as server):
                 try:
@@ -456,7 +437,7 @@ class Start(unittest.TestCase):
                               check=False, **kwargs)
 
     def test_a_broken_file_is_no_start(self):
-        with RulesFile("allow\nallow form 10.0.0.0/8\ndeny to a.test:80, b.test\n"
+        with Settings("allow\nallow form 10.0.0.0/8\ndeny to a.test:80, b.test\n"
                        "allow port 80-70\n") as rules:
             for options in (), ("--test-config",):
                 done = self.run_it("--listen", "127.0.0.1:0", "--rules", rules.name, *options)
@@ -479,8 +460,8 @@ class Start(unittest.TestCase):
                     self.assertIn(f'--rules "{path}": ', done.stderr)
 
     def test_config_that_is_good(self):
-        with UsersFile(hash_line("a", b"b")) as users, RulesFile("allow\n") as rules, \
-                RulesFile("127.0.0.1 a.test\n") as hosts, Peer() as taken:
+        with Settings(hash_line("a", b"b")) as users, Settings("allow\n") as rules, \
+                Settings("127.0.0.1 a.test\n") as hosts, Peer() as taken:
             os.chmod(users.name, 0o600)
             files = ("--users", users.name, "--rules", rules.name, "--hosts", hosts.name)
             for options in ((), (*files, "--listen", f"127.0.0.1:{taken.port}",
@@ -490,7 +471,7 @@ class Start(unittest.TestCase):
                                  (0, "socksifyd: the configuration is good\n", ""))
 
     def test_config_tells_all_that_is_wrong(self):
-        with UsersFile("a:b\n# c\nd\n") as users, RulesFile("permit\n") as rules:
+        with Settings("a:b\n# c\nd\n") as users, Settings("permit\n") as rules:
             done = self.run_it("--test-config", "--listen", "here", "--allow", "10.0.0.0/33",
                                "--rules", rules.name, "--users", users.name,
                                "--hosts", "/gone/hosts")
@@ -507,7 +488,7 @@ class Start(unittest.TestCase):
         self.assertIn("--allow", done.stderr)
 
     def test_config_tells_what_a_start_would_warn_of(self):
-        with UsersFile(hash_line("a", b"b")) as users, RulesFile("10.0.0.1\n") as hosts:
+        with Settings(hash_line("a", b"b")) as users, Settings("10.0.0.1\n") as hosts:
             os.chmod(users.name, 0o644)
             done = self.run_it("--test-config", "--users", users.name, "--hosts", hosts.name)
             self.assertEqual(done.returncode, 0)
@@ -515,7 +496,7 @@ class Start(unittest.TestCase):
             self.assertRegex(done.stderr, "warning .*line=1")
 
     def test_config_as_an_ordinary_user(self):
-        with RulesFile("allow\n") as rules:
+        with Settings("allow\n") as rules:
             os.chmod(rules.name, 0o644)
             try:
                 done = self.run_it("--test-config", "--rules", rules.name, "--user", "another",

@@ -4,8 +4,8 @@ import secrets
 import signal
 import unittest
 
-from test_users import GREETING2, UsersFile, hash_line, userpass
-from wire import Peer, Server, read_reply5, recv_all, recv_exact, reset, socks5, until
+from test_users import GREETING2, hash_line, userpass
+from wire import (Peer, Server, Settings, read_reply5, recv_all, recv_exact, reset, socks5, until)
 
 REGION_MAX = 1 << 25  # a sanitizer's shadow is larger, and holds no text
 
@@ -37,7 +37,7 @@ class Memory(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.right = cls.password()
-        cls.users = UsersFile(hash_line("one", cls.right))
+        cls.users = Settings(hash_line("one", cls.right))
         cls.server = Server("--users", cls.users.name, "--handshake-timeout", "1")
         cls.ends = 0
         cls.reloads = 0

@@ -317,19 +317,6 @@ os.execv(sys.argv[2], sys.argv[3:])
 class Moments(Case):
     """Single moments of a way that splices."""
 
-    def tunnel(self, peer):
-        c = self.server.connect()
-        self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
-        return c, peer.accept()
-
-    def both(self):
-        """(speaker, listener), each way round."""
-        for mirrored in (False, True):
-            with Peer() as peer:
-                c, p = self.tunnel(peer)
-                with c, p:
-                    yield (p, c) if mirrored else (c, p)
-
     def fill(self, sock, noise):
         """Say what the way takes while nobody reads, and return how much that was."""
         said = 0

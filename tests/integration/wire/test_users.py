@@ -13,8 +13,8 @@ import termios
 import time
 import unittest
 
-from wire import (FAILURE5, PATIENCE, SOCKSIFYD, Case, Peer, Server, drip, needs_netns, read_reply4,
-                  read_reply5, recv_all, recv_exact, socks4, socks4a, socks5, until)
+from wire import (FAILURE5, PATIENCE, SOCKSIFYD, Case, Peer, Server, Settings, drip, needs_netns,
+                  read_reply4, read_reply5, recv_all, recv_exact, socks4, socks4a, socks5, until)
 
 TIOCGPTN = 0x80045430  # Linux; Python's termios has it from 3.13 on
 GREETING2 = b"\x05\x01\x02"
@@ -34,34 +34,13 @@ def userpass(user, password, version=1):
     return bytes([version, len(user)]) + user + bytes([len(password)]) + password
 
 
-class UsersFile:
-    """A file of users that its owner alone can read."""
-
-    def __init__(self, text=""):
-        self.file = tempfile.NamedTemporaryFile("w", suffix=".users")
-        self.name = self.file.name
-        self.write(text)
-
-    def write(self, text):
-        self.file.seek(0)
-        self.file.truncate()
-        self.file.write(text)
-        self.file.flush()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.file.close()
-
-
 class UsersCase(Case):
     LINES = {"sesame": RIGHT.encode()}
 
     @classmethod
     def setUpClass(cls):
         text = "# who may come\n\n" + "".join(hash_line(*one) for one in cls.LINES.items())
-        cls.users = UsersFile(text)
+        cls.users = Settings(text)
         cls.server = Server("--users", cls.users.name, hosts="127.0.0.1 one.test\n")
 
     @classmethod
@@ -210,13 +189,13 @@ class AnyOctets(UsersCase):
         for name in (self.EVERY, bytes(range(254, -1, -1)), b"#\\x41: "):
             written = "".join(f"\\x{octet:02X}" for octet in name)
             line = written + ":" + hash_line("x", b"pass").split(":", 1)[1]
-            with UsersFile(line) as users, Server("--users", users.name) as server:
+            with Settings(line) as users, Server("--users", users.name) as server:
                 with server.connect() as c:
                     self.assertEqual(self.log_in(c, name, "pass"), b"\x01\x00")
 
     def test_71_a_name_comes_back_as_it_was_given(self):
         name = "#ü\\ :x "
-        with UsersFile(hash_line(name, b"pass")) as users, Server("--users", users.name) as server:
+        with Settings(hash_line(name, b"pass")) as users, Server("--users", users.name) as server:
             with server.connect() as c:
                 self.assertEqual(self.log_in(c, name, "pass"), b"\x01\x00")
 
@@ -265,7 +244,7 @@ class Slow(UsersCase):
         self.assertFalse([one for one in self.server.lines if "Pa55word" in one or RIGHT in one])
 
     def test_42_one_deadline_for_all_of_it(self):
-        with UsersFile("") as users, Server("--users", users.name, "--handshake-timeout",
+        with Settings("") as users, Server("--users", users.name, "--handshake-timeout",
                                             "1") as server:
             crowd = []
             for _ in range(9):
@@ -285,7 +264,7 @@ class File(unittest.TestCase):
             return recv_exact(c, 4)[3] == 0
 
     def test_hup_brings_new_users_and_nobody_is_cut_off(self):
-        with UsersFile(hash_line("old", b"one")) as users, Peer() as peer, \
+        with Settings(hash_line("old", b"one")) as users, Peer() as peer, \
                 Server("--users", users.name) as server, server.connect() as c:
             c.sendall(GREETING2 + userpass("old", "one") + socks5("127.0.0.1", peer.port))
             self.assertEqual(recv_exact(c, 4), b"\x05\x02\x01\x00")
@@ -300,7 +279,7 @@ class File(unittest.TestCase):
                 self.assertEqual(recv_exact(p, 5), b"still")
 
     def test_hup_with_a_bad_file_keeps_the_old_users(self):
-        with UsersFile(hash_line("old", b"one")) as users, Server("--users", users.name) as server:
+        with Settings(hash_line("old", b"one")) as users, Server("--users", users.name) as server:
             users.write("# broken\nnew:secret-in-the-clear\n")
             server.signal(signal.SIGHUP)
             line = server.line("^warning .*old users stay.*$").group()
@@ -310,14 +289,14 @@ class File(unittest.TestCase):
             self.assertTrue(self.log_in(server, "old", "one"))
 
     def test_what_others_can_read_is_told(self):
-        with UsersFile(hash_line("a", b"b")) as users:
+        with Settings(hash_line("a", b"b")) as users:
             os.chmod(users.name, 0o644)
             with Server("--users", users.name) as server:
                 self.assertIn(users.name, server.line("^warning .*can read the users file.*").group())
 
     def test_the_end_waits_for_no_hash(self):
         # A hash like this one takes half an hour.
-        with UsersFile("a:$6$rounds=999999999$abc$" + "A" * 86) as users:
+        with Settings("a:$6$rounds=999999999$abc$" + "A" * 86) as users:
             server = Server("--users", users.name)
             with server.connect() as c, server.connect() as other:
                 for one in (c, other):
@@ -336,7 +315,7 @@ class File(unittest.TestCase):
                 (" u:" + good, "white space", "\\x20"), ("u\\q:" + good, "backslash", "\\xHH"),
                 ("u\t:" + good, "white space", ""), ("u\x01:" + good, "control", "\\xHH"),
                 ("n" * 256 + ":" + good, "too long", "255"), ("a:" + good, "before", "one line")):
-            with UsersFile(f"# users\na:{good}\n\n{line}\n") as users:
+            with Settings(f"# users\na:{good}\n\n{line}\n") as users:
                 done = subprocess.run([SOCKSIFYD, "--listen", "127.0.0.1:0", "--users", users.name],
                                       capture_output=True, text=True, timeout=10, check=False)
                 self.assertEqual(done.returncode, 2, line)
@@ -354,13 +333,13 @@ class File(unittest.TestCase):
                 self.assertIn(f'--users "{path}"', done.stderr)
 
     def test_users_are_enough_to_serve_a_network(self):
-        with UsersFile(hash_line("a", b"b")) as users:
+        with Settings(hash_line("a", b"b")) as users:
             with Server("--users", users.name, listen=("0.0.0.0:0",)) as server:
                 self.assertTrue(self.log_in(server, "a", "b"))
 
     @needs_netns
     def test_with_allow_both_must_hold(self):
-        with UsersFile(hash_line("a", b"b")) as users:
+        with Settings(hash_line("a", b"b")) as users:
             with Server("--users", users.name, "--allow", "127.0.0.2", listen=("0.0.0.0:0",)) as server:
                 with server.connect(source_address=("127.0.0.2", 0)) as c:
                     c.sendall(GREETING2 + userpass("a", "wrong"))
@@ -382,7 +361,7 @@ class Hash(unittest.TestCase):
         for data in (b"pass", b"pass\n", b"pass\nmore\n"):
             done = self.run_it(data, "me")
             self.assertEqual((done.returncode, done.stderr), (0, b""))
-            with UsersFile(done.stdout.decode()) as users, Server("--users", users.name) as server, \
+            with Settings(done.stdout.decode()) as users, Server("--users", users.name) as server, \
                     server.connect() as c:
                 c.sendall(GREETING2 + userpass("me", "pass"))
                 self.assertEqual(recv_exact(c, 4), b"\x05\x02\x01\x00")

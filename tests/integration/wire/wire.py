@@ -17,6 +17,7 @@ import time
 import unittest
 
 SYS_PIDFD_GETFD = 438
+SO_RCVBUFFORCE = 33  # Linux; Python's socket doesn't have it
 PATIENCE = 10  # seconds: PROTOCOL's "closes", and the bound of every wait
 SOCKSIFYD = os.environ.get("SOCKSIFYD", "socksifyd")
 
@@ -166,6 +167,27 @@ class Server:
         status = self.stop()
         if exc[0] is None and status != 0:
             raise AssertionError(f"exit status {status}: {self.lines[-20:]}")
+
+
+class Settings:
+    """A file that its owner alone can read, and that can be written anew."""
+
+    def __init__(self, text=""):
+        self.file = tempfile.NamedTemporaryFile("w", suffix=".settings")
+        self.name = self.file.name
+        self.write(text)
+
+    def write(self, text):
+        self.file.seek(0)
+        self.file.truncate()
+        self.file.write(text)
+        self.file.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.file.close()
 
 
 class Peer:
@@ -344,6 +366,11 @@ class Dns:
         self.held = []
         self.lock = threading.Lock()
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # A thousand questions may come at once, and those that find no room are asked again late.
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 23)
+        except PermissionError:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 23)
         self.sock.bind(at)
         self.address, self.port = self.sock.getsockname()
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -434,6 +461,19 @@ class Case(unittest.TestCase):
         self.assertEqual(recv_exact(peer_end, 11), b"from client")
         peer_end.sendall(b"from peer")
         self.assertEqual(recv_exact(client, 9), b"from peer")
+
+    def tunnel(self, peer):
+        c = self.server.connect()
+        self.assertEqual(request5(c, "127.0.0.1", peer.port)[0], 0)
+        return c, peer.accept()
+
+    def both(self):
+        """Ends of a tunnel, (speaker, listener), each way round."""
+        for mirrored in (False, True):
+            with Peer() as peer:
+                c, p = self.tunnel(peer)
+                with c, p:
+                    yield (p, c) if mirrored else (c, p)
 
     def refused4(self, message, code=0x5b):
         """The message gets the code, nothing more, and EOF."""

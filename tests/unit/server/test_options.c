@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <help.h>
 #include <options.h>
+#include <policy.h>
 
 #define ARGS_MAX 8
 
@@ -63,8 +64,7 @@ START_TEST(the_defaults_are_safe)
 	ck_assert_int_eq(o.ident, OPTIONS_IDENT_OFF);
 	ck_assert_int_eq(o.ident_ms, 5000);
 	ck_assert_int_eq(o.drain_ms, 10000);
-	ck_assert_uint_eq(o.commands,
-	                  OPTIONS_CONNECT | OPTIONS_BIND | OPTIONS_UDP | OPTIONS_RESOLVE);
+	ck_assert_uint_eq(o.commands, POLICY_ALL);
 	ck_assert_uint_eq(o.bind_ports.high, 0);
 	ck_assert_uint_eq(o.udp_ports.high, 0);
 	ck_assert(!o.udp_asked);
