@@ -158,7 +158,8 @@ class Threads(unittest.TestCase):
             for n in range(len(socks)):
                 ids.add(server.line(r"^open id=(\d+) ", n).group(1))
             self.assertEqual(len(ids), len(socks))
-            self.assertEqual(len(os.listdir(f"/proc/{server.process.pid}/task")), 4)
+            # A sanitizer may have one of its own.
+            self.assertIn(len(os.listdir(f"/proc/{server.process.pid}/task")), (4, 5))
 
     def test_port_0_is_one_port_for_all(self):
         with Server("--threads", "3", listen=("127.0.0.1:0", "127.0.0.1:0")) as server:
