@@ -121,6 +121,7 @@ static int run(struct server *sv, const struct options *o, struct opener *opener
                struct privileges *p)
 {
 	struct signals signals = { .fd = { .fd = -1 } };
+	struct sandbox sandbox;
 	struct event e;
 	int err, status = server_start(sv, o, opener);
 
@@ -128,11 +129,15 @@ static int run(struct server *sv, const struct options *o, struct opener *opener
 		status = privileges_drop(p);
 	if (status != 0)
 		return status;
-	sandbox_enter(o);
+	sandbox_enter(&sandbox, o);
 	err = signals_start(&signals, sv);
 	if (err < 0)
 		fprintf(stderr, "socksifyd: signals can't be waited for: %s\n", strerror(-err));
-	status = err < 0 ? 1 : server_run(sv);
+	status = err < 0 ? 1 : server_begin(sv);
+	if (status == 0) {
+		sandbox_tell(&sandbox);
+		status = server_run(sv);
+	}
 	loop_close(&server_home(sv)->loop, &signals.fd);
 	if (status != 0)
 		return status;

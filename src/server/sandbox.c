@@ -97,26 +97,36 @@ static const char *why_no_landlock(int err)
 	                            : strerror(-err);
 }
 
-void sandbox_enter(const struct options *o)
+void sandbox_enter(struct sandbox *sb, const struct options *o)
 {
-	int landlock = 0, filter = -ENOSYS;
+	*sb = (struct sandbox){ .wanted = !o->no_sandbox, .landlock = -ENOSYS, .filter = -ENOSYS };
+	if (!sb->wanted)
+		return;
+	if (o->resolver_system)
+		nss_prepare();
+	sb->landlock = restrict_files(o->resolver_system);
+	sb->filter = filter_enter_server(o->resolver_system);
+}
+
+static void warn_of_what_is_missing(const struct sandbox *sb)
+{
+	if (sb->landlock < 0)
+		event_warn("the sandbox is without landlock", why_no_landlock(sb->landlock));
+	if (sb->filter < 0)
+		event_warn("the sandbox is without a filter of system calls",
+		           sb->filter == -EINVAL ? "this kernel has none" : strerror(-sb->filter));
+}
+
+void sandbox_tell(const struct sandbox *sb)
+{
 	struct event e;
 
-	if (!o->no_sandbox) {
-		if (o->resolver_system)
-			nss_prepare();
-		landlock = restrict_files(o->resolver_system);
-		if (landlock < 0)
-			event_warn("the sandbox is without landlock", why_no_landlock(landlock));
-		filter = filter_enter_server(o->resolver_system);
-		if (filter < 0)
-			event_warn("the sandbox is without a filter of system calls",
-			           filter == -EINVAL ? "this kernel has none" : strerror(-filter));
-	}
+	if (sb->wanted)
+		warn_of_what_is_missing(sb);
 	event_begin(&e, "sandbox");
-	event_text(&e, "seccomp", filter == 0 ? "yes" : "no");
-	if (landlock > 0)
-		event_number(&e, "landlock", (uint64_t)landlock);
+	event_text(&e, "seccomp", sb->filter == 0 ? "yes" : "no");
+	if (sb->landlock > 0)
+		event_number(&e, "landlock", (uint64_t)sb->landlock);
 	else
 		event_text(&e, "landlock", "no");
 	event_number(&e, "user", geteuid());

@@ -7,10 +7,20 @@
 
 #include "options.h"
 
+/* What there is of it. */
+struct sandbox {
+	bool wanted;
+	int landlock; /* its version, or a negative errno */
+	int filter;   /* 0, or a negative errno */
+};
+
+/* For the calling thread and those that it makes later, after privileges_drop(). */
+void sandbox_enter(struct sandbox *sb, const struct options *o);
+
 /*
- * For the calling thread and those that it makes later, after privileges_drop(). What the kernel
- * can't do is told in a warning, and all of it in the line "sandbox".
+ * The line "sandbox", and a warning for each thing that the kernel can't do. After those that say
+ * "ready": whoever waits for them may read one line.
  */
-void sandbox_enter(const struct options *o);
+void sandbox_tell(const struct sandbox *sb);
 
 #endif

@@ -154,22 +154,27 @@ static int start_threads(struct server *sv)
 	return 0;
 }
 
-int server_run(struct server *sv)
+int server_begin(struct server *sv)
 {
-	int status, err;
+	int status;
 
 	atomic_store(&sv->busy, sv->n_workers);
 	status = start_threads(sv);
-	if (status == 0) {
+	if (status == 0)
 		worker_announce(server_home(sv));
-		err = loop_run(&server_home(sv)->loop);
-		if (err < 0) {
-			event_warn("the event loop failed", strerror(-err));
-			status = 1;
-		}
-	}
+	else
+		join_all(sv);
+	return status;
+}
+
+int server_run(struct server *sv)
+{
+	int err = loop_run(&server_home(sv)->loop);
+
+	if (err < 0)
+		event_warn("the event loop failed", strerror(-err));
 	join_all(sv);
-	return atomic_load(&sv->failed) ? 1 : status;
+	return err < 0 || atomic_load(&sv->failed) ? 1 : 0;
 }
 
 uint64_t server_sessions(const struct server *sv)

@@ -43,10 +43,9 @@ static inline struct worker *server_home(const struct server *sv)
 	return sv->workers[0];
 }
 
-/*
- * Make the threads, say "ready" and run the home loop. 0, or a status to exit with, the complaint
- * written.
- */
+/* Make the threads and say "ready". 0, or a status to exit with, the complaint written. */
+int server_begin(struct server *sv);
+/* Run the home loop, and wait for the threads. 0, or a status to exit with, it was logged why. */
 int server_run(struct server *sv);
 
 /* The home thread's. */
