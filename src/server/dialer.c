@@ -143,10 +143,10 @@ static struct attempt *get_slot(struct dialer *d)
 }
 
 /*
- * Begin it. Returns 0, or a negative errno. On loopback and to other namespaces of this machine it
- * is over when connect(2) returns, but only the second call tells so. That is one system call
- * instead of three and a round of the loop; elsewhere it is one too many, of which a round trip
- * knows nothing.
+ * Begin it. Returns 1 where it is connected, 0 where it is under way, or a negative errno. On
+ * loopback and to other namespaces of this machine it is over when connect(2) returns, but only the
+ * second call tells so. That is one system call instead of three and a round of the loop; elsewhere
+ * it is one too many, of which a round trip knows nothing.
  */
 static int attempt_connect(struct attempt *a)
 {
